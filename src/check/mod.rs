@@ -1,0 +1,46 @@
+//! `mainstay check`: looks at live sites and judges what it sees.
+//!
+//! A check is one file with a unit struct that implements [`Check`], and one line in [`REGISTRY`]. What several checks
+//! of a site look at (addresses, the TLS handshake and its answer, the nginx configuration, gunicorn's settings) is
+//! observed once per run, in [`Scope`].
+
+mod scope;
+mod site;
+
+use futures_util::future::BoxFuture;
+
+pub use scope::Scope;
+pub use site::{
+    Addresses, Compose, Family, GunicornSite, GunicornSource, HttpSide, NginxSite, NginxSource, OauthSite, Provider,
+    Resolve, Settings, Site, Threshold, TlsPolicy, TlsVersion,
+};
+
+use crate::report::Finding;
+
+/// One check of the public contract.
+pub trait Check: Sync {
+    /// The id of the public contract, for example `tls.name`.
+    fn id(&self) -> &'static str;
+
+    /// What it makes sure of: one line for `--list`, the reports and the documentation.
+    fn title(&self) -> &'static str;
+
+    /// What it needs, for `--list`: "a URL", "a `[site.NAME.nginx]` section".
+    fn needs(&self) -> &'static str;
+
+    /// Whether the site has what the check needs: `Ok`, or the reason why the check is skipped.
+    ///
+    /// # Errors
+    ///
+    /// The reason, which becomes the summary of a `skip` finding.
+    fn applies(&self, site: &Site) -> Result<(), String>;
+
+    /// Looks and judges. Usually one finding; several where addresses differ or there are several facts. Never empty.
+    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>>;
+
+    /// The hand-run command that this check replaces, with the real host and container filled in.
+    fn by_hand(&self, site: &Site) -> String;
+}
+
+/// Every check, in the order in which a person reads them.
+pub static REGISTRY: &[&dyn Check] = &[];

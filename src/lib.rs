@@ -1,0 +1,20 @@
+//! mainstay carries out a small team's maintenance runbook on AWS and Docker.
+//!
+//! Floors import downwards only; `tests/floors.rs` holds the table and reads every `crate::` path.
+//!
+//! ```text
+//!  floor 5  cli       args, settings from flags + environment + file, render      knows a terminal exists
+//!  floor 3  check     observe -> judge                                            knows no terminal, no clap
+//!  floor 1  system    docker tls http process clock state                         everything outside this process
+//!  floor 0  rules     nginx gunicorn certificate redirect oauth units             pure: no I/O, no async, no clock
+//!           report    Finding, Plan, Outcome, Report, Progress                    pure vocabulary of all floors
+//!           error     Error { kind, what, why, hints }                            pure
+//! ```
+//!
+//! Floors 2 (`backup`, `renew_cert`, `schedule`) and 4 (`setup`, `overview`) come with their jobs.
+
+pub mod check;
+pub mod error;
+pub mod report;
+pub mod rules;
+pub mod system;

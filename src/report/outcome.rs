@@ -1,0 +1,194 @@
+//! What came of it: outcomes of steps, and the report of a whole run.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::Serialize;
+use serde_json::Value;
+
+use super::{Finding, Status};
+
+/// The schema of the JSON report. Raised when a field changes its meaning or goes; new fields do not raise it.
+pub const SCHEMA: u32 = 1;
+
+/// What came of one step of a plan.
+#[derive(Clone, Debug, Serialize)]
+pub struct Outcome {
+    /// The action as the plan named it.
+    pub action: String,
+    /// What it was done to.
+    pub target: String,
+    /// What came of it.
+    pub state: State,
+    /// One line: what was done, or why not.
+    pub detail: String,
+    /// What to do when it failed.
+    pub fix: Option<String>,
+}
+
+/// What came of a step.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// It was done.
+    Done,
+    /// It was as it should be already.
+    Unchanged,
+    /// It was not attempted; the detail says why.
+    Skipped,
+    /// It was attempted and did not succeed.
+    Failed,
+}
+
+/// How many findings there are of each status.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+pub struct Counts {
+    /// Right.
+    pub pass: usize,
+    /// Works, should be looked at.
+    pub warn: usize,
+    /// Wrong.
+    pub fail: usize,
+    /// Could not be looked at.
+    pub unknown: usize,
+    /// Does not apply.
+    pub skip: usize,
+}
+
+/// Everything a run has to say; every output format is written from this one value.
+#[derive(Clone, Debug)]
+pub struct Report {
+    /// The command as the operator knows it, for example `check` or `backup create`.
+    pub command: String,
+    /// The name of this machine.
+    pub host: String,
+    /// When the run began.
+    pub started: Timestamp,
+    /// How long it took.
+    pub took: Duration,
+    /// What was found.
+    pub findings: Vec<Finding>,
+    /// What was going to be done, as JSON of a [`Plan`](super::Plan).
+    pub plan: Option<Value>,
+    /// What was done.
+    pub outcomes: Vec<Outcome>,
+    /// Data of a command that returns some, under the key `result`.
+    pub result: Option<Value>,
+    /// Whether a warning counts as a failure (`--strict`).
+    pub strict: bool,
+}
+
+impl Report {
+    /// An empty report of a run that begins now.
+    pub fn new(command: impl Into<String>, host: impl Into<String>, started: Timestamp) -> Self {
+        Self {
+            command: command.into(),
+            host: host.into(),
+            started,
+            took: Duration::ZERO,
+            findings: Vec::new(),
+            plan: None,
+            outcomes: Vec::new(),
+            result: None,
+            strict: false,
+        }
+    }
+
+    /// The worst of all findings and outcomes; `pass` when there is nothing. With `strict` a warning is a failure.
+    pub fn status(&self) -> Status {
+        let findings = self.findings.iter().filter_map(|finding| match finding.status {
+            Status::Skip => None,
+            Status::Warn if self.strict => Some(Status::Fail),
+            status => Some(status),
+        });
+        let outcomes = self.outcomes.iter().map(|outcome| match outcome.state {
+            State::Failed => Status::Fail,
+            State::Done | State::Unchanged | State::Skipped => Status::Pass,
+        });
+        findings.chain(outcomes).max().unwrap_or(Status::Pass)
+    }
+
+    /// How many findings there are of each status.
+    pub fn counts(&self) -> Counts {
+        let mut counts = Counts::default();
+        for finding in &self.findings {
+            match finding.status {
+                Status::Pass => counts.pass += 1,
+                Status::Warn => counts.warn += 1,
+                Status::Fail => counts.fail += 1,
+                Status::Unknown => counts.unknown += 1,
+                Status::Skip => counts.skip += 1,
+            }
+        }
+        counts
+    }
+
+    /// The exit code of a run that ended with this report: the only mapping from results to a code.
+    ///
+    /// 0 nothing failed, 1 something did (with `strict` also a warning), 3 something could not be determined.
+    pub fn exit(&self) -> u8 {
+        match self.status() {
+            Status::Pass | Status::Skip | Status::Warn => 0,
+            Status::Fail => 1,
+            Status::Unknown => 3,
+        }
+    }
+
+    /// The same for the plugin convention of Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
+    pub fn nagios_exit(&self) -> u8 {
+        match self.status() {
+            Status::Pass | Status::Skip => 0,
+            Status::Warn => 1,
+            Status::Fail => 2,
+            Status::Unknown => 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn report(statuses: &[Status]) -> Report {
+        let mut report = Report::new("check", "host", Timestamp::UNIX_EPOCH);
+        for status in statuses {
+            report.findings.push(Finding::new("tls.chain", "site", *status, "x"));
+        }
+        report
+    }
+
+    #[test]
+    fn the_worst_status_decides_and_skip_never_counts() {
+        use Status::{Fail, Pass, Skip, Unknown, Warn};
+        let table: &[(&[Status], Status, u8, u8, u8)] = &[
+            (&[], Pass, 0, 0, 0),
+            (&[Skip], Pass, 0, 0, 0),
+            (&[Pass, Skip], Pass, 0, 0, 0),
+            (&[Pass, Warn], Warn, 0, 1, 1),
+            (&[Warn, Unknown], Unknown, 3, 1, 3),
+            (&[Pass, Unknown], Unknown, 3, 3, 3),
+            (&[Unknown, Fail, Pass], Fail, 1, 1, 2),
+        ];
+        for (statuses, worst, exit, strict_exit, nagios) in table {
+            let mut report = report(statuses);
+            assert_eq!(report.status(), *worst, "{statuses:?}");
+            assert_eq!(report.exit(), *exit, "{statuses:?}");
+            assert_eq!(report.nagios_exit(), *nagios, "{statuses:?}");
+            report.strict = true;
+            assert_eq!(report.exit(), *strict_exit, "{statuses:?} strict");
+        }
+    }
+
+    #[test]
+    fn a_failed_outcome_fails_the_run() {
+        let mut report = report(&[Status::Pass]);
+        report.outcomes.push(Outcome {
+            action: "start".into(),
+            target: "web".into(),
+            state: State::Failed,
+            detail: "docker exited with status 1".into(),
+            fix: None,
+        });
+        assert_eq!((report.status(), report.exit()), (Status::Fail, 1));
+    }
+}

@@ -1,0 +1,3 @@
+//! Pure rules: no I/O, no async, no clock. Observation types live here, beside the functions that judge them.
+
+pub mod certificate;

@@ -1,0 +1,53 @@
+//! Everything outside this process: probes that return observations, and the few things that act.
+//!
+//! Nothing here judges: an observation is plain data of [`rules`](crate::rules), and a function there turns it into
+//! findings.
+
+pub mod cancel;
+pub mod clock;
+pub mod docker;
+pub mod process;
+
+use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
+
+pub use cancel::Cancel;
+pub use clock::Clock;
+pub use process::Runner;
+
+use crate::report::{Progress, Silent};
+
+/// What a run may use of the world: handed down from `main`, replaced piece by piece in tests.
+#[derive(Clone)]
+pub struct Context {
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// How other programs are run.
+    pub runner: Arc<dyn Runner>,
+    /// Whether the operator wants it to end.
+    pub cancel: Cancel,
+    /// Who is told that it goes on.
+    pub progress: Arc<dyn Progress>,
+    /// The environment variables at the start.
+    pub environment: Arc<BTreeMap<OsString, OsString>>,
+    /// The folder that relative paths of the command line start from.
+    pub folder: PathBuf,
+}
+
+impl Context {
+    /// The real world, seen from `folder` with these variables.
+    pub fn real(environment: BTreeMap<OsString, OsString>, folder: PathBuf) -> Self {
+        Self {
+            clock: Arc::new(clock::Machine),
+            runner: Arc::new(process::Machine),
+            cancel: Cancel::default(),
+            progress: Arc::new(Silent),
+            environment: Arc::new(environment),
+            folder,
+        }
+    }
+
+    /// An environment variable, when it is set, not empty and UTF-8.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.get(std::ffi::OsStr::new(name))?.to_str().filter(|value| !value.is_empty())
+    }
+}

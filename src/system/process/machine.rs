@@ -1,0 +1,161 @@
+//! Programs of this machine.
+
+use std::{os::unix::process::ExitStatusExt, process::Stdio, time::Duration};
+
+use futures_util::future::BoxFuture;
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+
+use super::{Command, Failure, Output, Runner};
+
+/// How long a group may take to end after TERM before it gets KILL.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Runs real programs, each in a process group of its own, so that its children end with it.
+pub struct Machine;
+
+impl Runner for Machine {
+    fn run(&self, command: Command) -> BoxFuture<'_, Result<Output, Failure>> {
+        Box::pin(run(command))
+    }
+}
+
+async fn run(command: Command) -> Result<Output, Failure> {
+    #[expect(clippy::disallowed_methods, reason = "the one place that starts programs")]
+    let mut process = tokio::process::Command::new(&command.program);
+    process
+        .args(&command.arguments)
+        .envs(command.environment.iter().map(|(name, value)| (name, value)))
+        .stdin(if command.input.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .process_group(0)
+        .kill_on_drop(true);
+    if let Some(folder) = &command.folder {
+        process.current_dir(folder);
+    }
+    tracing::debug!(command = %command, "run");
+    let mut child = process.spawn().map_err(|error| match error.kind() {
+        std::io::ErrorKind::NotFound => Failure::Missing(command.program.to_string_lossy().into_owned()),
+        _ => Failure::System(format!("could not start `{}`: {error}", command.program.to_string_lossy())),
+    })?;
+    let group = Group(child.id().and_then(|id| Pid::from_raw(id.cast_signed())));
+    let (stdin, stdout, stderr) = (child.stdin.take(), child.stdout.take(), child.stderr.take());
+    let feed = async {
+        if let (Some(mut stdin), Some(input)) = (stdin, &command.input) {
+            // A program that does not read all of its input is free to do so.
+            let _ = stdin.write_all(input).await;
+        }
+    };
+    let work = async {
+        let ((), out, err, status) =
+            tokio::join!(feed, keep(stdout, command.limit), keep(stderr, command.limit), child.wait());
+        let status = status.map_err(|error| Failure::System(error.to_string()))?;
+        let (stdout, more_out) = out.map_err(|error| Failure::System(error.to_string()))?;
+        let (stderr, more_err) = err.map_err(|error| Failure::System(error.to_string()))?;
+        let truncated = more_out || more_err;
+        Ok(Output { code: status.code(), signal: status.signal(), stdout, stderr, truncated })
+    };
+    tokio::pin!(work);
+    if let Ok(result) = tokio::time::timeout(command.timeout, &mut work).await {
+        group.forget();
+        return result;
+    }
+    group.signal(Signal::TERM);
+    let _ = tokio::time::timeout(GRACE, &mut work).await;
+    // The rest of the group may live on after its leader has gone.
+    group.signal(Signal::KILL);
+    group.forget();
+    Err(Failure::TimedOut(command.timeout))
+}
+
+/// A process group that is killed when the future that runs it is dropped.
+struct Group(Option<Pid>);
+
+impl Group {
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.0 {
+            // It may have ended just now.
+            let _ = kill_process_group(pid, signal);
+        }
+    }
+
+    fn forget(mut self) {
+        self.0 = None;
+    }
+}
+
+impl Drop for Group {
+    fn drop(&mut self) {
+        self.signal(Signal::KILL);
+    }
+}
+
+/// Reads a stream to its end and keeps the first `limit` bytes; says whether there was more.
+async fn keep(stream: Option<impl AsyncRead + Unpin>, limit: usize) -> std::io::Result<(Vec<u8>, bool)> {
+    let (mut kept, mut more) = (Vec::new(), false);
+    let Some(mut stream) = stream else { return Ok((kept, more)) };
+    let mut chunk = vec![0; 16 << 10];
+    loop {
+        let read = stream.read(&mut chunk).await?;
+        if read == 0 {
+            return Ok((kept, more));
+        }
+        let room = limit.saturating_sub(kept.len()).min(read);
+        kept.extend_from_slice(&chunk[..room]);
+        more |= room < read;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sh(script: &str) -> Command {
+        Command::new("sh").args(["-c", script])
+    }
+
+    #[tokio::test]
+    async fn both_streams_and_the_status_are_captured() {
+        let output = run(sh("echo out; echo err >&2; exit 3")).await.unwrap();
+        assert_eq!((output.code, output.text().as_str(), output.complaint().as_str()), (Some(3), "out\n", "err"));
+        assert_eq!(output.ending(), "exited with status 3");
+    }
+
+    #[tokio::test]
+    async fn a_missing_program_is_named() {
+        let failure = run(Command::new("no-such-program-here")).await.unwrap_err();
+        assert_eq!(failure, Failure::Missing("no-such-program-here".into()));
+    }
+
+    #[tokio::test]
+    async fn output_beyond_the_limit_is_dropped_and_said() {
+        let output = run(sh("head -c 100000 /dev/zero").limit(1000)).await.unwrap();
+        assert_eq!((output.stdout.len(), output.truncated), (1000, true));
+    }
+
+    #[tokio::test]
+    async fn input_is_written_and_closed() {
+        let mut command = Command::new("cat");
+        command.input = Some(b"hello".to_vec());
+        assert_eq!(run(command).await.unwrap().text(), "hello");
+    }
+
+    #[tokio::test]
+    async fn the_whole_group_ends_at_the_deadline() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("pid");
+        let script = format!("sleep 60 & echo $! >'{}'; wait", file.display());
+        let failure = run(sh(&script).timeout(Duration::from_millis(300))).await.unwrap_err();
+        assert_eq!(failure, Failure::TimedOut(Duration::from_millis(300)));
+        let pid: i32 = std::fs::read_to_string(file).unwrap().trim().parse().unwrap();
+        let gone = || rustix::process::test_kill_process(Pid::from_raw(pid).unwrap()).is_err();
+        for _ in 0..50 {
+            if gone() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("the child of the ended command still runs");
+    }
+}
