@@ -1,0 +1,5 @@
+//! The command line: the only floor that knows a terminal exists.
+
+pub mod output;
+pub mod render;
+pub mod style;
