@@ -208,6 +208,15 @@ fn by_subject(report: &Report) -> Vec<Group<'_>> {
     groups
 }
 
+/// What the totals of a report are about.
+fn overall_name(report: &Report) -> String {
+    match by_subject(report).as_slice() {
+        [group] if !group.subject.is_empty() => group.subject.to_owned(),
+        [] | [_] => report.command.clone(),
+        several => format!("{} subjects", several.len()),
+    }
+}
+
 /// What a status means for this run: with `--strict` a warning is a failure.
 fn effective(status: Status, report: &Report) -> Status {
     match status {
@@ -219,6 +228,25 @@ fn effective(status: Status, report: &Report) -> Status {
 /// The id of the finding that explains this one.
 fn because_of(finding: &Finding) -> Option<&str> {
     finding.data.get("because_of")?.as_str()
+}
+
+/// An error in one line: causes of several lines (a piece of the configuration with its caret) are left to
+/// [`excerpts`].
+fn headline(error: &Error) -> String {
+    let mut text = format!("could not {}", error.what);
+    for why in error.why.iter().filter(|why| !is_excerpt(why)) {
+        text = format!("{text}: {why}");
+    }
+    text
+}
+
+/// The causes of an error that have several lines.
+fn excerpts(error: &Error) -> impl Iterator<Item = &str> {
+    error.why.iter().filter(|why| is_excerpt(why)).map(|why| why.trim_end())
+}
+
+fn is_excerpt(why: &str) -> bool {
+    why.trim_end().contains('\n')
 }
 
 /// "10 pass, 1 warn, 1 fail": what there is none of is left out.
@@ -251,7 +279,6 @@ mod tests {
     fn every_format_is_found_by_its_name_and_a_typo_is_answered() {
         for format in REGISTRY {
             assert_eq!(format.name().parse::<Format>().unwrap(), *format);
-            assert_eq!(Format::from_str(format.name()).unwrap(), *format);
             assert!(format.to_possible_value().is_some());
         }
         let error = "josn".parse::<Format>().unwrap_err();
@@ -265,9 +292,35 @@ mod tests {
             any::<String>(),
             "[\\PC]{0,20}",
             prop::sample::select(vec![
-                "\u{1b}[31m", "\u{202e}", "\u{2066}", "\u{0}", "\u{7f}", "\u{9b}31m", "\r\n", "\n", "\t", "]]>", "<![CDATA[",
-                "&amp;", "::error::", "##[error]", "%0A", "|", "'", "\"", "\\", "{", "}", "\u{fffe}", "\u{feff}", "\u{85}",
-                "\u{2028}", "e\u{301}", "漢字", "👩\u{200d}💻", "a very long sentence that will have to be wrapped somewhere",
+                "\u{1b}[31m",
+                "\u{202e}",
+                "\u{2066}",
+                "\u{0}",
+                "\u{7f}",
+                "\u{9b}31m",
+                "\r\n",
+                "\n",
+                "\t",
+                "]]>",
+                "<![CDATA[",
+                "&amp;",
+                "::error::",
+                "##[error]",
+                "%0A",
+                "|",
+                "'",
+                "\"",
+                "\\",
+                "{",
+                "}",
+                "\u{fffe}",
+                "\u{feff}",
+                "\u{85}",
+                "\u{2028}",
+                "e\u{301}",
+                "漢字",
+                "👩\u{200d}💻",
+                "a very long sentence that will have to be wrapped somewhere",
             ])
             .prop_map(str::to_owned),
         ];
@@ -276,10 +329,11 @@ mod tests {
 
     fn finding() -> impl Strategy<Value = Finding> {
         let text = || prop::option::of(nasty());
-        let status = prop::sample::select(vec![Status::Skip, Status::Pass, Status::Warn, Status::Unknown, Status::Fail]);
+        let status =
+            prop::sample::select(vec![Status::Skip, Status::Pass, Status::Warn, Status::Unknown, Status::Fail]);
         let id = prop::sample::select(vec!["tls.validity", "nginx.headers", "oauth.redirect", "tls.hygiene"]);
-        (id, nasty(), status, nasty(), (text(), text(), text(), text(), text()), nasty(), nasty(), -9000_i64..9000).prop_map(
-            |(id, subject, status, summary, (expected, observed, cause, fix, by_hand), key, value, days)| {
+        (id, nasty(), status, nasty(), (text(), text(), text(), text(), text()), nasty(), nasty(), -9000_i64..9000)
+            .prop_map(|(id, subject, status, summary, (expected, observed, cause, fix, by_hand), key, value, days)| {
                 let mut finding = Finding::new(id, subject, status, summary)
                     .data("because_of", value.clone())
                     .data("at", format!("{value}:3"))
@@ -290,8 +344,7 @@ mod tests {
                 (finding.expected, finding.observed, finding.cause) = (expected, observed, cause);
                 (finding.fix, finding.by_hand) = (fix, by_hand);
                 finding
-            },
-        )
+            })
     }
 
     fn any_report() -> impl Strategy<Value = Report> {

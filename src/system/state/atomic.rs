@@ -244,7 +244,10 @@ mod tests {
     fn on_a_full_disk_the_old_file_stays_and_the_error_says_so() {
         let Some(tiny) = Tiny::mount("size=64k") else {
             use std::io::Write as _;
-            let _ = writeln!(io::stderr(), "skipped: on_a_full_disk_the_old_file_stays_and_the_error_says_so (cannot mount)");
+            let _ = writeln!(
+                io::stderr(),
+                "skipped: on_a_full_disk_the_old_file_stays_and_the_error_says_so (cannot mount)"
+            );
             return;
         };
         let path = tiny.0.path().join("state.json");
@@ -260,7 +263,10 @@ mod tests {
     fn in_a_read_only_folder_the_old_file_stays_and_the_error_says_so() {
         let Some(tiny) = Tiny::mount("size=64k") else {
             use std::io::Write as _;
-            let _ = writeln!(io::stderr(), "skipped: in_a_read_only_folder_the_old_file_stays_and_the_error_says_so (cannot mount)");
+            let _ = writeln!(
+                io::stderr(),
+                "skipped: in_a_read_only_folder_the_old_file_stays_and_the_error_says_so (cannot mount)"
+            );
             return;
         };
         let path = tiny.0.path().join("state.json");

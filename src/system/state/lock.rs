@@ -151,7 +151,9 @@ impl From<Refusal> for Error {
             error = error.because(format!("waited {} s for it", waited.as_secs()));
         }
         match pid {
-            Some(pid) if long => error.hint(format!("see whether it hangs: `ps -fp {pid}`; `kill {pid}` ends it in order")),
+            Some(pid) if long => {
+                error.hint(format!("see whether it hangs: `ps -fp {pid}`; `kill {pid}` ends it in order"))
+            }
             _ => error.hint("try again when it is done, or pass `--lock-wait 10m` to wait for it"),
         }
     }
@@ -248,7 +250,10 @@ async fn held(file: &mut File, context: &Context, request: &Request<'_>, waited:
 
 #[cfg(test)]
 mod tests {
-    #![expect(clippy::disallowed_methods, reason = "a lock is proven by a second process, which tests start themselves")]
+    #![expect(
+        clippy::disallowed_methods,
+        reason = "a lock is proven by a second process, which tests start themselves"
+    )]
     use std::{
         collections::BTreeMap,
         io::{BufRead, BufReader},
@@ -279,7 +284,8 @@ mod tests {
     #[tokio::test]
     async fn hold_the_lock_for_another_test() {
         let Some(folder) = std::env::var_os(FOLDER) else { return };
-        let lock = state(Path::new(&folder)).lock(&context("2026-11-23T18:00:00Z"), request("app", Duration::ZERO)).await;
+        let lock =
+            state(Path::new(&folder)).lock(&context("2026-11-23T18:00:00Z"), request("app", Duration::ZERO)).await;
         let mut error = std::io::stderr();
         writeln!(error, "{}", if lock.is_ok() { "held" } else { "refused" }).unwrap();
         let _ = std::io::stdin().read(&mut [0]);
