@@ -1,0 +1,3 @@
+//! The command line: the only floor that knows a terminal exists.
+
+pub mod config;
