@@ -41,14 +41,14 @@ impl Console {
             columns,
         }
     }
+}
 
-    /// Whether a stream gets colours, by the flag, the environment and what the stream is.
-    pub fn colours(choice: Choice, terminal: bool, context: &Context) -> bool {
-        choice.colours(Surroundings {
-            terminal,
-            no_color: context.variable("NO_COLOR"),
-            clicolor_force: context.variable("CLICOLOR_FORCE"),
-            term: context.variable("TERM"),
-        })
-    }
+/// Whether a stream gets colours, by the flag, the environment and what the stream is.
+pub fn colours(choice: Choice, terminal: bool, context: &Context) -> bool {
+    choice.colours(Surroundings {
+        terminal,
+        no_color: context.variable("NO_COLOR"),
+        clicolor_force: context.variable("CLICOLOR_FORCE"),
+        term: context.variable("TERM"),
+    })
 }

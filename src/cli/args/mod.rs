@@ -47,6 +47,18 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The name as the operator types it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Check(_) => "check",
+            Self::Config(_) => "config",
+            Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
+        }
+    }
+}
+
 /// Flags that every command takes, before or after its name.
 #[derive(Args, Clone, Debug)]
 pub struct Global {
@@ -54,9 +66,9 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", help_heading = "Configuration")]
     pub config: Option<PathBuf>,
 
-    /// Write the result to standard output in this format
-    #[arg(long, global = true, value_enum, default_value = "human", help_heading = "Output")]
-    pub format: Format,
+    /// Write the result to standard output in this format; `human` by default
+    #[arg(long, global = true, value_enum, help_heading = "Output")]
+    pub format: Option<Format>,
 
     /// Also write the result to a file, for example `junit=report.xml` (can be repeated)
     #[arg(long = "output", global = true, value_name = "FORMAT=PATH", help_heading = "Output")]
