@@ -34,12 +34,7 @@ impl Console {
             .or_else(|| rustix::termios::tcgetwinsize(stdout()).ok().map(|size| usize::from(size.ws_col)))
             .filter(|columns| *columns >= 20)
             .unwrap_or(COLUMNS);
-        Self {
-            stdin: stdin().is_terminal(),
-            stdout: stdout().is_terminal(),
-            stderr: stderr().is_terminal(),
-            columns,
-        }
+        Self { stdin: stdin().is_terminal(), stdout: stdout().is_terminal(), stderr: stderr().is_terminal(), columns }
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{
 
 /// The help of every command as Markdown, at a fixed width.
 pub fn markdown() -> String {
-    let mut page = String::from("# Command-line reference\n\nThe output of `--help`, command by command. A test keeps it true.\n");
+    let mut page =
+        String::from("# Command-line reference\n\nThe output of `--help`, command by command. A test keeps it true.\n");
     let mut root = Cli::command().term_width(100);
     root.build();
     write_command(&mut page, &mut root, "mainstay");

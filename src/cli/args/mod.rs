@@ -7,7 +7,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
-use super::{render::Format, style::{self, Choice}};
+use super::{
+    render::Format,
+    style::{self, Choice},
+};
 
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
