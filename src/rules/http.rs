@@ -134,8 +134,22 @@ pub fn parse_date(text: &str) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// An answer with these header lines and no body.
+    pub(crate) fn answer(status: u16, headers: &[(&str, &str)]) -> Answer {
+        Answer {
+            version: "HTTP/1.1",
+            status,
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            body: Vec::new(),
+            truncated: false,
+            broken: None,
+            date: None,
+            took: Duration::ZERO,
+        }
+    }
 
     #[test]
     fn a_date_header_is_read_and_nonsense_is_not() {

@@ -1,4 +1,11 @@
 //! Pure rules: no I/O, no async, no clock. Observation types live here, beside the functions that judge them.
 
 pub mod certificate;
+pub mod cookie;
+pub mod host;
+pub mod hsts;
 pub mod http;
+pub mod location;
+pub mod oauth;
+pub mod redirect;
+pub mod status;
