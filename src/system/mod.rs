@@ -7,6 +7,8 @@ pub mod cancel;
 pub mod clock;
 pub mod docker;
 pub mod process;
+pub mod resolve;
+pub mod tls;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 
@@ -29,6 +31,8 @@ pub struct Context {
     pub progress: Arc<dyn Progress>,
     /// The environment variables at the start.
     pub environment: Arc<BTreeMap<OsString, OsString>>,
+    /// The trusted roots, read when the first connection needs them.
+    pub trust: Arc<tls::TrustStores>,
     /// The folder that relative paths of the command line start from.
     pub folder: PathBuf,
 }
@@ -42,6 +46,7 @@ impl Context {
             cancel: Cancel::default(),
             progress: Arc::new(Silent),
             environment: Arc::new(environment),
+            trust: Arc::default(),
             folder,
         }
     }
