@@ -6,6 +6,7 @@
 pub mod cancel;
 pub mod clock;
 pub mod docker;
+pub mod http;
 pub mod process;
 pub mod resolve;
 pub mod tls;
