@@ -4,11 +4,14 @@
 //! of a site look at (addresses, the TLS handshake and its answer, the nginx configuration, gunicorn's settings) is
 //! observed once per run, in [`Scope`].
 
+mod cause;
+mod run;
 mod scope;
 mod site;
 
 use futures_util::future::BoxFuture;
 
+pub use run::run;
 pub use scope::Scope;
 pub use site::{
     Addresses, Compose, Family, GunicornSite, GunicornSource, HttpSide, NginxSite, NginxSource, OauthSite, Provider,

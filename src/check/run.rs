@@ -1,0 +1,121 @@
+//! Runs the checks of all sites at once, and again while a deploy can still mend what failed.
+
+use std::time::Duration;
+
+use futures_util::{StreamExt, future::join_all, stream};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::{Check, REGISTRY, Scope, Settings, Site, cause};
+use crate::{
+    report::{Finding, Status},
+    system::Context,
+};
+
+/// A check that has not answered so long after the site's own deadline has a bug or waits for a stuck engine.
+const BACKSTOP: Duration = Duration::from_secs(60);
+
+/// How long to wait before a site is looked at again.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// What a deploy that is still going on can mend by itself, as `data.reason` of a finding.
+///
+/// Not a wrong configuration: that stays wrong however long one waits.
+const MENDABLE: &[&str] = &[
+    "bad-gateway",
+    "closed",
+    "name",
+    "no-connection",
+    "not-http",
+    "not-tls",
+    "refused",
+    "self-signed",
+    "status-5xx",
+    "timeout",
+];
+
+/// Looks at every site and judges it; findings in the order of the sites and of the registry.
+///
+/// With `settings.wait`, sites whose failures a deploy can mend are looked at again until they pass or the time is up.
+pub async fn run(settings: &Settings, context: &Context) -> Vec<Finding> {
+    let checks = selection(settings);
+    let all: Vec<usize> = (0..settings.sites.len()).collect();
+    let mut findings = look(settings, &checks, &all, context).await;
+    let Some(wait) = settings.wait else { return findings.concat() };
+    let deadline = Instant::now() + wait;
+    loop {
+        let again: Vec<usize> = all.iter().copied().filter(|site| findings[*site].iter().any(is_mendable)).collect();
+        let left = deadline.saturating_duration_since(Instant::now());
+        if again.is_empty() || left.is_zero() {
+            return findings.concat();
+        }
+        for site in &again {
+            if let Some(finding) = findings[*site].iter().find(|finding| is_mendable(finding)) {
+                let seconds = left.as_secs();
+                context.progress.say(&format!("{}: {}; trying for {seconds} s more", finding.subject, finding.summary));
+            }
+        }
+        sleep(PAUSE.min(left)).await;
+        let fresh = look(settings, &checks, &again, context).await;
+        for (site, found) in again.into_iter().zip(fresh) {
+            findings[site] = found;
+        }
+    }
+}
+
+/// The checks that `--only` and `--skip` leave, in the order of the registry.
+fn selection(settings: &Settings) -> Vec<&'static dyn Check> {
+    let named = |list: &[String], id: &str| {
+        list.iter().any(|word| id == word || id.split_once('.').is_some_and(|(first, _)| first == word))
+    };
+    let wanted = |id: &str| settings.only.is_empty() || named(&settings.only, id);
+    REGISTRY.iter().copied().filter(|check| wanted(check.id()) && !named(&settings.skip, check.id())).collect()
+}
+
+/// One look at these sites, as many at once as the settings allow.
+async fn look(settings: &Settings, checks: &[&dyn Check], sites: &[usize], context: &Context) -> Vec<Vec<Finding>> {
+    context.progress.begin("looking", Some(sites.len() as u64));
+    // Unordered, so that a dead site at the head holds no place that a living one could use.
+    let mut found: Vec<(usize, Vec<Finding>)> = stream::iter(sites.iter().enumerate())
+        .map(|(place, site)| async move { (place, look_at(&settings.sites[*site], checks, context).await) })
+        .buffer_unordered(settings.concurrency.max(1))
+        .inspect(|_| context.progress.advance(1))
+        .collect()
+        .await;
+    context.progress.end();
+    found.sort_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, findings)| findings).collect()
+}
+
+/// All checks of one site at once.
+async fn look_at(site: &Site, checks: &[&dyn Check], context: &Context) -> Vec<Finding> {
+    let scope = Scope::new(site, context);
+    let mut findings = join_all(checks.iter().map(|check| judge(*check, &scope))).await.concat();
+    cause::join(&mut findings);
+    findings
+}
+
+/// One check of one site, with its hand-run command and its time.
+async fn judge(check: &dyn Check, scope: &Scope<'_>) -> Vec<Finding> {
+    let site = scope.site;
+    if let Err(reason) = check.applies(site) {
+        return vec![Finding::skip(check.id(), &site.name, reason)];
+    }
+    let began = Instant::now();
+    let limit = site.timeout + BACKSTOP;
+    let mut findings = timeout(limit, check.run(scope)).await.unwrap_or_else(|_| {
+        let summary = format!("did not finish within {} s", limit.as_secs());
+        vec![Finding::unknown(check.id(), &site.name, summary).data("reason", "timeout")]
+    });
+    let took = began.elapsed();
+    for finding in &mut findings {
+        finding.took = took;
+        finding.by_hand.get_or_insert_with(|| check.by_hand(site));
+    }
+    findings
+}
+
+/// Whether a deploy that is still going on can mend this.
+fn is_mendable(finding: &Finding) -> bool {
+    let reason = finding.data.get("reason").and_then(|reason| reason.as_str());
+    matches!(finding.status, Status::Fail | Status::Unknown) && reason.is_some_and(|reason| MENDABLE.contains(&reason))
+}

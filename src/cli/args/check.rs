@@ -1,0 +1,68 @@
+//! `mainstay check`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Look at live sites and judge what is really served
+///
+/// Looks at the certificate chain, the redirects, the nginx configuration, gunicorn's settings and the OAuth login of
+/// every configured site at once, and changes nothing. With an address instead of a name no configuration is needed:
+/// all that can be seen from outside is checked.
+#[derive(Args, Debug, Default)]
+#[command(after_long_help = EXAMPLES)]
+pub struct CheckArgs {
+    /// Sites of the configuration, or addresses; every configured site when none is given
+    #[arg(value_name = "SITE|URL")]
+    pub targets: Vec<String>,
+
+    /// Run only these checks: ids or their first words, separated by commas
+    #[arg(long, value_name = "ID,..", value_delimiter = ',', help_heading = "Selection")]
+    pub only: Vec<String>,
+
+    /// Leave these checks out: ids or their first words, separated by commas
+    #[arg(long, value_name = "ID,..", value_delimiter = ',', help_heading = "Selection")]
+    pub skip: Vec<String>,
+
+    /// List the checks, what each makes sure of and what it needs
+    #[arg(long, help_heading = "Selection")]
+    pub list: bool,
+
+    /// Repeat what a deploy can still mend (refused, 5xx, wrong certificate) for this long
+    #[arg(long, value_name = "DURATION", help_heading = "Looking")]
+    pub wait: Option<String>,
+
+    /// Connect to this address instead of what the DNS says (can be repeated)
+    #[arg(long, value_name = "HOST:PORT:ADDR", help_heading = "Looking")]
+    pub resolve: Vec<String>,
+
+    /// Trust the certificates in this PEM file too
+    #[arg(long, value_name = "PEM", help_heading = "Looking")]
+    pub ca_file: Option<PathBuf>,
+
+    /// Use IPv4 addresses only
+    #[arg(short = '4', long, conflicts_with = "ipv6", help_heading = "Looking")]
+    pub ipv4: bool,
+
+    /// Use IPv6 addresses only
+    #[arg(short = '6', long, help_heading = "Looking")]
+    pub ipv6: bool,
+
+    /// Print for each check the hand-run command that it replaces
+    #[arg(long, help_heading = "Judging")]
+    pub explain: bool,
+
+    /// Count a warning as a failure
+    #[arg(long, help_heading = "Judging")]
+    pub strict: bool,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  mainstay check                               every site of mainstay.toml
+  mainstay check https://www.example.org       no configuration needed
+  mainstay check prime --only tls,http.status  some checks of one site
+  mainstay check --wait 60s --output junit=check.xml    after a deploy
+  mainstay check --resolve www.example.org:443:192.0.2.7    a new host before the DNS is switched
+  mainstay check --quiet                       from cron: silent when all is well
+  mainstay check --list                        what there is to check";

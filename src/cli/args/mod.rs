@@ -1,0 +1,136 @@
+//! The command line: clap derives and help texts, one file a command. Nothing is decided here.
+
+mod check;
+mod config;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use check::CheckArgs;
+pub use config::{ConfigArgs, ConfigCommand};
+
+/// Carry out the maintenance runbook: look, plan, apply, prove
+///
+/// mainstay replaces the MAINTENANCE.md that a small team works through by hand. It tells the truth (what could not be
+/// looked at is `unknown`, never `pass`), leaves things no worse than it found them, and locks nobody in.
+#[derive(Debug, Parser)]
+#[command(name = "mainstay", version, max_term_width = 100, arg_required_else_help = true, after_long_help = EXIT_CODES)]
+#[command(after_help = "Run `mainstay COMMAND --help` for examples.")]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// One variant a command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Look at live sites and judge what is really served
+    Check(CheckArgs),
+    /// Check, show or describe the configuration file
+    Config(ConfigArgs),
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell to write for
+        shell: clap_complete::Shell,
+    },
+    /// Write the manual pages into a folder
+    Man {
+        /// The folder, made when it is not there
+        dir: PathBuf,
+    },
+}
+
+/// Flags that every command takes, before or after its name.
+#[derive(Args, Clone, Debug)]
+pub struct Global {
+    /// Use this configuration file instead of searching for one
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Configuration")]
+    pub config: Option<PathBuf>,
+
+    /// Write the result to standard output in this format
+    #[arg(long, global = true, value_enum, default_value_t = Format::Human, help_heading = "Output")]
+    pub format: Format,
+
+    /// Also write the result to a file, for example `junit=report.xml` (can be repeated)
+    #[arg(long = "output", global = true, value_name = "FORMAT=PATH", help_heading = "Output")]
+    pub outputs: Vec<String>,
+
+    /// Print only what is not fine: nothing at all when all is well, for cron
+    #[arg(short, long, global = true, help_heading = "Output")]
+    pub quiet: bool,
+
+    /// Log to standard error what is being done; twice for more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count, help_heading = "Output")]
+    pub verbose: u8,
+
+    /// When to use colour; `NO_COLOR` and a pipe switch it off too
+    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN", help_heading = "Output")]
+    pub color: When,
+
+    /// Show no progress on the terminal
+    #[arg(long, global = true, help_heading = "Output")]
+    pub no_progress: bool,
+
+    /// Wait this long for another run to release its lock
+    #[arg(long, global = true, value_name = "DURATION", default_value = "0s", help_heading = "Running")]
+    pub lock_wait: String,
+
+    /// Answer every question with yes
+    #[arg(long, global = true, help_heading = "Running")]
+    pub yes: bool,
+}
+
+/// An output format of the public contract.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum Format {
+    /// For a person at a terminal
+    Human,
+    /// The whole report, schema 1
+    Json,
+    /// Test cases for CI
+    Junit,
+    /// One line with performance data; exit codes of a Nagios plugin
+    Nagios,
+    /// For the text file collector of node_exporter
+    Prometheus,
+    /// Annotations of GitHub Actions
+    Github,
+}
+
+/// When to use colour.
+#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
+pub enum When {
+    /// On a terminal
+    Auto,
+    /// Also into a pipe
+    Always,
+    /// Nowhere
+    Never,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done, nothing failed (warnings allowed unless --strict)
+  1    a check failed, or a job failed in whole or in part
+  2    wrong usage or wrong configuration; nothing was touched
+  3    nothing failed, but something could not be determined
+  4    another run holds the lock
+  70   a bug in mainstay
+  129, 130, 131, 143  ended by a signal; everything owed was put back
+
+With --format nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN (also for usage and configuration).";
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,82 @@
+//! The whole help as one Markdown page (`docs/cli-reference.md`), manual pages and completions: all from one tree.
+
+use std::{fmt::Write as _, path::Path};
+
+use clap::{Command, CommandFactory};
+
+use super::args::Cli;
+use crate::{
+    error::{Error, Kind, Result},
+    system::state::atomic,
+};
+
+/// The help of every command as Markdown, at a fixed width.
+pub fn markdown() -> String {
+    let mut page = String::from("# Command-line reference\n\nThe output of `--help`, command by command. A test keeps it true.\n");
+    let mut root = Cli::command().term_width(100);
+    root.build();
+    write_command(&mut page, &mut root, "mainstay");
+    page
+}
+
+/// A completion script for a shell.
+pub fn completions(shell: clap_complete::Shell) -> Vec<u8> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "mainstay", &mut script);
+    script
+}
+
+/// Writes one manual page a command into `folder` and returns their names.
+///
+/// # Errors
+///
+/// When the folder cannot be made or written.
+pub fn write_manual(folder: &Path) -> Result<Vec<String>> {
+    let what = || format!("write the manual pages into `{}`", folder.display());
+    std::fs::create_dir_all(folder)
+        .map_err(|error| Error::new(Kind::Failed, what()).because(error).hint("name a folder that you may write to"))?;
+    let mut root = Cli::command();
+    root.build();
+    let mut names = Vec::new();
+    write_pages(&root, "mainstay", folder, &mut names)?;
+    Ok(names)
+}
+
+fn write_command(page: &mut String, command: &mut Command, path: &str) {
+    let help = command.clone().bin_name(path).render_long_help().to_string();
+    let help: Vec<&str> = help.lines().map(str::trim_end).collect();
+    let _ = write!(page, "\n## `{path}`\n\n```text\n{}\n```\n", help.join("\n").trim_end());
+    for child in command.get_subcommands_mut().filter(|child| child.get_name() != "help") {
+        let path = format!("{path} {}", child.get_name());
+        write_command(page, child, &path);
+    }
+}
+
+fn write_pages(command: &Command, name: &str, folder: &Path, names: &mut Vec<String>) -> Result<()> {
+    let mut page = Vec::new();
+    let file = format!("{name}.1");
+    clap_mangen::Man::new(command.clone().name(name.to_owned()).bin_name(name.replace('-', " ")))
+        .render(&mut page)
+        .map_err(|error| Error::new(Kind::Failed, format!("write `{file}`")).because(error))?;
+    atomic::write(&folder.join(&file), &page, 0o644)?;
+    names.push(file);
+    for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
+        write_pages(child, &format!("{name}-{}", child.get_name()), folder, names)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+#[expect(clippy::disallowed_methods, reason = "a test reads its switch from the environment and rewrites the page")]
+mod tests {
+    #[test]
+    fn the_reference_page_is_what_help_prints() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli-reference.md");
+        let page = super::markdown();
+        if std::env::var_os("MAINSTAY_BLESS").is_some() {
+            std::fs::write(path, &page).unwrap();
+        }
+        let kept = std::fs::read_to_string(path).unwrap_or_default();
+        assert_eq!(kept, page, "docs/cli-reference.md is out of date: run this test with MAINSTAY_BLESS=1");
+    }
+}

@@ -1,0 +1,1 @@
+//! Hand-made ClientHello messages for protocol versions that rustls cannot speak.
