@@ -2,7 +2,52 @@
 
 use std::net::IpAddr;
 
-use super::AltName;
+use super::{AltName, TlsObservation};
+use crate::report::Finding;
+
+/// Judges `tls.name`: `None` when no certificate can be read.
+pub fn name(subject: &str, tls: &TlsObservation) -> Option<Finding> {
+    let leaf = tls.leaf()?;
+    let host = &tls.host;
+    let listed: Vec<String> = leaf.names.iter().map(ToString::to_string).collect();
+    let finding = if covers(&leaf.names, host) {
+        Finding::pass("tls.name", subject, format!("the certificate is for `{host}`"))
+    } else if tls.pinned {
+        Finding::pass("tls.name", subject, "the certificate is one that `fingerprints` lists, whatever its names")
+    } else if listed.is_empty() {
+        let summary = format!("the certificate has no subject alternative name, so it is not for `{host}`");
+        let finding = Finding::fail("tls.name", subject, summary).data("reason", "name");
+        match &leaf.common_name {
+            Some(name) => {
+                finding.cause(format!("only the common name says `{name}`, and no client reads that any more"))
+            }
+            None => finding,
+        }
+    } else {
+        let summary = format!("the certificate is not for `{host}`, but for {}", shortened(&listed));
+        Finding::fail("tls.name", subject, summary)
+            .cause("it was issued for other names, or the server has no block for this name and shows its default one")
+            .data("reason", "name")
+    };
+    let finding = if finding.status.is_fine() {
+        finding
+    } else {
+        finding
+            .fix(format!("issue the certificate for `{host}` too, or check `server_name` of the block that serves it"))
+    };
+    let observed = if listed.is_empty() { "no names".to_owned() } else { listed.join(", ") };
+    Some(finding.expected(host.as_str()).observed(observed).data("names", listed))
+}
+
+/// The first names, as many as a line holds.
+fn shortened(names: &[String]) -> String {
+    const SHOWN: usize = 4;
+    let quoted: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    match names.len().saturating_sub(SHOWN) {
+        0 => quoted.join(", "),
+        more => format!("{} and {more} more", quoted.join(", ")),
+    }
+}
 
 /// Whether one of the names is the host: a DNS name (A-labels) or an address.
 ///

@@ -1,7 +1,5 @@
 //! What one TLS handshake showed: plain data that `system::tls` fills.
 
-use std::{fmt, time::Duration};
-
 use jiff::Timestamp;
 
 use super::{Certificate, TlsVersion, Unreadable};
@@ -87,98 +85,44 @@ pub enum PathFault {
     UnsupportedSignature,
 }
 
-/// Why no TLS connection came about.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Trouble {
-    /// The server ended the handshake with an alert (RFC 8446, 6).
-    Alert(String),
-    /// The name cannot be asked for in TLS.
-    BadName,
-    /// The connection was closed during the handshake.
-    Closed,
-    /// This machine has no way to the address (no route, no such address family, not permitted).
-    NoRoute(String),
-    /// What came is not TLS.
-    NotTls(Instead),
-    /// The server does what the protocol forbids.
-    Protocol(String),
-    /// Nothing listens there.
-    Refused,
-    /// The deadline passed.
-    Timeout {
-        /// What was being waited for.
-        stage: Stage,
-        /// How long all of it was allowed to take.
-        after: Duration,
-    },
-    /// The connection failed otherwise.
-    Unreachable(String),
-}
-
-/// What a server said that does not speak TLS.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Instead {
-    /// Plain HTTP, with its status line.
-    Http(String),
-    /// Something else: its first bytes, printable.
-    Bytes(String),
-}
-
-/// How far a connection had come.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Stage {
-    /// Waiting for the TCP connection.
-    Connect,
-    /// Connected, in the TLS handshake.
-    Handshake,
-}
-
 impl TlsObservation {
     /// The server's own certificate, when it can be read.
     pub fn leaf(&self) -> Option<&Certificate> {
         self.chain.first()?.certificate.as_ref().ok()
     }
 
+    /// The certificates from the server's own up to the last issuer that was sent, with their places in the chain.
+    pub fn walk(&self) -> Vec<(usize, &Certificate)> {
+        let sent: Vec<(usize, &Certificate)> = self
+            .chain
+            .iter()
+            .enumerate()
+            .filter_map(|(place, link)| Some((place, link.certificate.as_ref().ok()?)))
+            .collect();
+        let Some(leaf) = self.leaf() else { return Vec::new() };
+        let mut walk = vec![(0, leaf)];
+        while let Some((_, last)) = walk.last()
+            && !last.is_self_issued()
+        {
+            let next = |over: bool| {
+                sent.iter().find(|(_, other)| {
+                    other.subject_der == last.issuer_der
+                        && (over || other.not_after >= self.path.at)
+                        && walk.iter().all(|(_, seen)| seen.sha256 != other.sha256)
+                })
+            };
+            // Of two certificates for the same issuer, the one that still counts is on the path.
+            match next(false).or_else(|| next(true)) {
+                Some(found) => walk.push(*found),
+                None => break,
+            }
+        }
+        walk
+    }
+
     /// Whether the connection is with whom it should be: only then may anything private be sent over it.
     pub fn is_trusted(&self) -> bool {
         let named = self.leaf().is_some_and(|leaf| super::covers(&leaf.names, &self.host));
         self.unproven.is_none() && (self.pinned || (self.path.now.is_ok() && named))
-    }
-}
-
-impl Trouble {
-    /// The word for `data.reason`; `no-connection` and `timeout` are what a deploy can still mend.
-    pub fn reason(&self) -> &'static str {
-        match self {
-            Self::Alert(_) => "alert",
-            Self::BadName => "bad-name",
-            Self::Closed | Self::Refused | Self::Unreachable(_) => "no-connection",
-            Self::NoRoute(_) => "no-route",
-            Self::NotTls(_) => "not-tls",
-            Self::Protocol(_) => "protocol",
-            Self::Timeout { .. } => "timeout",
-        }
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Alert(alert) => write!(f, "the server refused the TLS handshake with the alert `{alert}`"),
-            Self::BadName => f.write_str("the host is not a name that TLS can ask for"),
-            Self::Closed => f.write_str("the server closed the connection during the TLS handshake"),
-            Self::NoRoute(why) => write!(f, "this machine has no way to the address: {why}"),
-            Self::NotTls(Instead::Http(_)) => f.write_str("plain HTTP is spoken there, not TLS"),
-            Self::NotTls(Instead::Bytes(_)) => f.write_str("what is spoken there is not TLS"),
-            Self::Protocol(why) => write!(f, "the server breaks the TLS protocol: {why}"),
-            Self::Refused => f.write_str("the connection was refused"),
-            Self::Timeout { stage: Stage::Connect, after } => {
-                write!(f, "no connection within {} s", after.as_secs_f64())
-            }
-            Self::Timeout { stage: Stage::Handshake, after } => {
-                write!(f, "the TLS handshake was not complete within {} s", after.as_secs_f64())
-            }
-            Self::Unreachable(why) => write!(f, "the address cannot be reached: {why}"),
-        }
     }
 }

@@ -16,12 +16,14 @@ use crate::rules::certificate::{Certificate, Key, Link, Path, PathFault};
 pub(super) fn links(chain: &[CertificateDer<'static>], trust: &Trust) -> Vec<Link> {
     chain
         .iter()
-        .map(|der| {
+        .enumerate()
+        .map(|(place, der)| {
             let certificate = Certificate::parse(der);
             let self_issued = certificate.as_ref().is_ok_and(Certificate::is_self_issued);
             Link {
                 self_signed: self_issued && certificate.as_ref().is_ok_and(|read| signs_itself(der, read, trust)),
-                anchor: self_issued && is_anchor(der, &trust.roots),
+                // Also a cross-sign of a root has the root's name and key.
+                anchor: (self_issued || place > 0) && is_anchor(der, &trust.roots),
                 certificate,
             }
         })
