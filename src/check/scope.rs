@@ -5,7 +5,11 @@ use std::{net::SocketAddr, sync::Arc};
 use futures_util::future::join_all;
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::visit::{self, Visit};
+use super::{
+    http_redirect,
+    visit::{self, Visit},
+    web::Hops,
+};
 use crate::{
     check::{Resolve, Site},
     rules::certificate::{Offers, plain},
@@ -25,12 +29,20 @@ pub struct Scope<'a> {
     addresses: OnceCell<Result<Vec<SocketAddr>, Unresolved>>,
     visits: OnceCell<Result<Vec<Visit>, Unresolved>>,
     offers: OnceCell<Vec<(SocketAddr, Offers)>>,
+    hops: OnceCell<Option<Hops>>,
 }
 
 impl<'a> Scope<'a> {
     /// Nothing observed yet.
     pub fn new(site: &'a Site, context: &'a Context) -> Self {
-        Self { site, context, addresses: OnceCell::new(), visits: OnceCell::new(), offers: OnceCell::new() }
+        Self {
+            site,
+            context,
+            addresses: OnceCell::new(),
+            visits: OnceCell::new(),
+            offers: OnceCell::new(),
+            hops: OnceCell::new(),
+        }
     }
 
     /// The roots that this site is judged with.
@@ -71,6 +83,19 @@ impl<'a> Scope<'a> {
                 Ok(visit::all(self, &addresses, left).await)
             })
             .await
+    }
+
+    /// The ways from plain HTTP; `None` where nothing is said about that side.
+    pub(super) async fn hops(&self) -> Option<&Hops> {
+        self.hops
+            .get_or_init(|| async {
+                match http_redirect::start(self.site) {
+                    Ok(start) => Some(Hops::observe(self, &start).await),
+                    Err(_) => None,
+                }
+            })
+            .await
+            .as_ref()
     }
 
     /// Which older protocol versions each address offers; empty when there is no address.

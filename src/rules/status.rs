@@ -1,7 +1,7 @@
 //! Whether the https side answers what it should.
 
 use crate::{
-    report::Finding,
+    report::{Finding, Status},
     rules::{
         http::{Answer, HttpFailure},
         location::{Shown, printable, redacted},
@@ -30,7 +30,8 @@ pub fn judge(answer: &Answer, expect: Expect<'_>) -> Finding {
 
 /// Judges that there is no answer.
 pub fn judge_failure(failure: &HttpFailure, expect: Expect<'_>) -> Finding {
-    Finding::fail(ID, expect.subject, format!("no answer: {failure}"))
+    let status = if failure.is_the_sites() { Status::Fail } else { Status::Unknown };
+    Finding::new(ID, expect.subject, status, format!("no answer: {failure}"))
         .expected(wanted(expect))
         .observed(failure.to_string())
         .fix("see whether the web server runs, listens on this address and is let through the firewall")
@@ -90,7 +91,8 @@ fn wrong_status(answer: &Answer, expect: Expect<'_>) -> Finding {
         (_, Some(raw)) if answer.is_redirect() => finding
             .observed(format!("{} with Location: {}", answer.status, redacted(raw, Shown::Harmless)))
             .fix(format!("where that is right, set `status = {}`, or `url` to the address it leads to", answer.status))
-            .data("reason", "status-redirect"),
+            // An application that believes it is asked over http redirects so.
+            .data("reason", if raw.starts_with("http://") { "location-http" } else { "status-redirect" }),
         _ => finding
             .observed(format!("{} {}", answer.version, answer.status))
             .fix(format!("where that is right, set `status = {}`", answer.status))
@@ -112,7 +114,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        report::Status::{self, Fail, Pass, Unknown},
+        report::Status::{Fail, Pass, Unknown},
         rules::http::{Stage, tests::answer},
     };
 
@@ -133,6 +135,7 @@ mod tests {
             (answer(404, &[]), EXPECT, Fail, Some("status")),
             (answer(503, &[]), EXPECT, Fail, Some("status-5xx")),
             (answer(302, &[("location", "/login")]), EXPECT, Fail, Some("status-redirect")),
+            (answer(302, &[("location", "http://site.test/login")]), EXPECT, Fail, Some("location-http")),
             (answer(302, &[]), EXPECT, Fail, Some("status")),
             (with_body("<title>Prime</title>"), marked, Pass, None),
             (with_body("Welcome to nginx!"), marked, Fail, Some("other-content")),

@@ -145,7 +145,8 @@ fn wrong(expect: Expect<'_>, status: Status, reason: &str, summary: impl Into<St
 
 fn no_answer(expect: Expect<'_>, login: &Login, failure: &HttpFailure) -> Finding {
     let path = login.asked.path();
-    wrong(expect, Status::Fail, failure.reason(), format!("{path} does not answer: {failure}"))
+    let status = if failure.is_the_sites() { Status::Fail } else { Status::Unknown };
+    wrong(expect, status, failure.reason(), format!("{path} does not answer: {failure}"))
         .expected(wanted(expect))
         .observed(failure.to_string())
         .fix("look at the logs of the web server and the application")

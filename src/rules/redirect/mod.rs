@@ -169,7 +169,8 @@ fn no_answer(first: &Hop, failure: &HttpFailure, expect: Expect<'_>) -> Finding 
             .cause("people who type the name without https see nothing, and a certificate cannot be renewed by HTTP-01")
             .fix("open port 80 and redirect it, or say `http = false` or `http_closed = \"pass\"` where it is closed on purpose");
     }
-    Finding::fail(ID, expect.subject, format!("port {port} does not answer: {failure}"))
+    let status = if failure.is_the_sites() { Status::Fail } else { Status::Unknown };
+    Finding::new(ID, expect.subject, status, format!("port {port} does not answer: {failure}"))
         .expected("a permanent redirect to https")
         .observed(failure.to_string())
         .fix("look at the web server's error log; something listens there that does not speak HTTP")
