@@ -5,9 +5,22 @@
 //! observed once per run, in [`Scope`].
 
 mod cause;
+mod http_host;
+mod http_hsts;
+mod http_redirect;
+mod http_status;
+mod oauth_redirect;
 mod run;
 mod scope;
 mod site;
+mod tls_chain;
+mod tls_hygiene;
+mod tls_key;
+mod tls_name;
+mod tls_protocols;
+mod tls_validity;
+mod visit;
+mod web;
 
 use futures_util::future::BoxFuture;
 
@@ -17,6 +30,7 @@ pub use site::{
     Addresses, Compose, Family, GunicornSite, GunicornSource, HttpSide, NginxSite, NginxSource, OauthSite, Provider,
     Resolve, Settings, Site, Threshold, TlsPolicy, TlsVersion,
 };
+pub use visit::Visit;
 
 use crate::report::Finding;
 
@@ -46,4 +60,16 @@ pub trait Check: Sync {
 }
 
 /// Every check, in the order in which a person reads them.
-pub static REGISTRY: &[&dyn Check] = &[];
+pub static REGISTRY: &[&dyn Check] = &[
+    &tls_chain::TlsChain,
+    &tls_name::TlsName,
+    &tls_validity::TlsValidity,
+    &tls_key::TlsKey,
+    &tls_protocols::TlsProtocols,
+    &tls_hygiene::TlsHygiene,
+    &http_status::HttpStatus,
+    &http_redirect::HttpRedirect,
+    &http_hsts::HttpHsts,
+    &http_host::HttpHost,
+    &oauth_redirect::OauthRedirect,
+];

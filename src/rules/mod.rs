@@ -3,3 +3,11 @@
 pub mod calendar;
 pub mod certificate;
 pub mod units;
+pub mod cookie;
+pub mod host;
+pub mod hsts;
+pub mod http;
+pub mod location;
+pub mod oauth;
+pub mod redirect;
+pub mod status;
