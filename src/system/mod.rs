@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod clock;
 pub mod docker;
 pub mod process;
+pub mod procfs;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 

@@ -23,6 +23,7 @@ pub use trouble::Trouble;
 use super::{
     Context,
     process::{Command, Failure, Output},
+    procfs,
 };
 
 /// How much of a file or a folder is copied out of a container.
@@ -211,8 +212,9 @@ impl<'a> Docker<'a> {
                 }
                 Err(trouble) => return Err(trouble),
             };
-            if let Some(processes) = top::processes(&output.text(), self.context.clock.now()) {
-                return Ok(processes);
+            let now = self.context.clock.now();
+            if let Some(processes) = top::processes(&output.text(), now) {
+                return Ok(processes.into_iter().map(|process| refined(process, now)).collect());
             }
         }
         Err(last)
@@ -330,6 +332,21 @@ impl Container {
     fn replica(&self) -> u32 {
         self.label("com.docker.compose.container-number").and_then(|number| number.parse().ok()).unwrap_or(u32::MAX)
     }
+}
+
+/// The same with the kernel's finer start time, where the engine runs on this machine: its pids are ours then. The
+/// arguments and the rough time must agree, for on another machine a pid is another process.
+fn refined(process: Process, now: Timestamp) -> Process {
+    let Some(rough) = process.started else { return process };
+    let seen =
+        procfs::process(process.pid, now).filter(|seen| same_words(&seen.arguments.join(" "), &process.arguments));
+    let fine = seen.and_then(|seen| seen.started).filter(|fine| fine.duration_since(rough).abs().as_secs() < 3);
+    Process { started: fine.or(Some(rough)), ..process }
+}
+
+/// The engine's table joins words by one blank, whatever stood between them.
+fn same_words(one: &str, other: &str) -> bool {
+    one.split_whitespace().eq(other.split_whitespace())
 }
 
 /// What a failed command of the engine means.
