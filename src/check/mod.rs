@@ -8,6 +8,13 @@ mod cause;
 mod run;
 mod scope;
 mod site;
+mod tls_chain;
+mod tls_hygiene;
+mod tls_key;
+mod tls_name;
+mod tls_protocols;
+mod tls_validity;
+mod visit;
 
 use futures_util::future::BoxFuture;
 
@@ -17,6 +24,7 @@ pub use site::{
     Addresses, Compose, Family, GunicornSite, GunicornSource, HttpSide, NginxSite, NginxSource, OauthSite, Provider,
     Resolve, Settings, Site, Threshold, TlsPolicy, TlsVersion,
 };
+pub use visit::Visit;
 
 use crate::report::Finding;
 
@@ -46,4 +54,11 @@ pub trait Check: Sync {
 }
 
 /// Every check, in the order in which a person reads them.
-pub static REGISTRY: &[&dyn Check] = &[];
+pub static REGISTRY: &[&dyn Check] = &[
+    &tls_chain::TlsChain,
+    &tls_name::TlsName,
+    &tls_validity::TlsValidity,
+    &tls_key::TlsKey,
+    &tls_protocols::TlsProtocols,
+    &tls_hygiene::TlsHygiene,
+];

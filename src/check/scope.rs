@@ -1,6 +1,20 @@
 //! What the checks of one site share: its settings, the world, and what was observed once.
 
-use crate::{check::Site, system::Context};
+use std::{net::SocketAddr, sync::Arc};
+
+use futures_util::future::join_all;
+use tokio::{sync::OnceCell, time::Instant};
+
+use super::visit::{self, Visit};
+use crate::{
+    check::{Resolve, Site},
+    rules::certificate::{Offers, plain},
+    system::{
+        Context,
+        resolve::{Unresolved, resolve},
+        tls::{Trust, hello},
+    },
+};
 
 /// One site in one run.
 pub struct Scope<'a> {
@@ -8,11 +22,70 @@ pub struct Scope<'a> {
     pub site: &'a Site,
     /// The world.
     pub context: &'a Context,
+    addresses: OnceCell<Result<Vec<SocketAddr>, Unresolved>>,
+    visits: OnceCell<Result<Vec<Visit>, Unresolved>>,
+    offers: OnceCell<Vec<(SocketAddr, Offers)>>,
 }
 
 impl<'a> Scope<'a> {
     /// Nothing observed yet.
     pub fn new(site: &'a Site, context: &'a Context) -> Self {
-        Self { site, context }
+        Self { site, context, addresses: OnceCell::new(), visits: OnceCell::new(), offers: OnceCell::new() }
+    }
+
+    /// The roots that this site is judged with.
+    pub fn trust(&self) -> Arc<Trust> {
+        self.context.trust.with(&self.context.environment, &self.site.extra_roots, self.site.ca_file.as_deref())
+    }
+
+    /// The addresses of any host, with the overrides that are meant for it: one without a host is for the site's own.
+    ///
+    /// # Errors
+    ///
+    /// When there is none, or when that cannot be known.
+    pub async fn resolve(&self, host: &str, port: u16) -> Result<Vec<SocketAddr>, Unresolved> {
+        let site = self.site;
+        let own = site.url.host_str().is_some_and(|own| plain(own) == plain(host));
+        let overrides: Vec<Resolve> =
+            site.resolve.iter().filter(|entry| own || entry.host.is_some()).cloned().collect();
+        resolve(host, port, &overrides, site.family, site.timeout).await
+    }
+
+    /// The addresses of the site's own URL.
+    pub async fn addresses(&self) -> &Result<Vec<SocketAddr>, Unresolved> {
+        self.addresses
+            .get_or_init(|| async {
+                let url = &self.site.url;
+                self.resolve(url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443)).await
+            })
+            .await
+    }
+
+    /// One look at the site's URL at each of its addresses: connection, handshake and answer.
+    pub async fn visits(&self) -> &Result<Vec<Visit>, Unresolved> {
+        self.visits
+            .get_or_init(|| async {
+                let started = Instant::now();
+                let addresses = self.addresses().await.clone()?;
+                let left = self.site.timeout.saturating_sub(started.elapsed());
+                Ok(visit::all(self, &addresses, left).await)
+            })
+            .await
+    }
+
+    /// Which older protocol versions each address offers; empty when there is no address.
+    pub async fn offers(&self) -> &[(SocketAddr, Offers)] {
+        self.offers
+            .get_or_init(|| async {
+                let Ok(addresses) = self.addresses().await else { return Vec::new() };
+                let host = self.site.url.host_str().unwrap_or_default();
+                join_all(
+                    addresses.iter().map(|address| async move {
+                        (*address, hello::offers(*address, host, self.site.timeout).await)
+                    }),
+                )
+                .await
+            })
+            .await
     }
 }

@@ -1,6 +1,6 @@
 //! What to look at and what is expected: plain data, filled by `cli` from flags, environment and file.
 
-use std::{collections::BTreeMap, net::IpAddr, path::PathBuf, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 
 use rustls::pki_types::CertificateDer;
 use url::Url;
@@ -87,28 +87,6 @@ pub enum Addresses {
     First,
 }
 
-/// Which address families are used.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Family {
-    /// IPv4 and IPv6.
-    Any,
-    /// IPv4 only (`-4`).
-    V4,
-    /// IPv6 only (`-6`).
-    V6,
-}
-
-/// `--resolve HOST:PORT:ADDR` and the `resolve` key.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Resolve {
-    /// Lower case; `None` for every host of the site.
-    pub host: Option<String>,
-    /// `None` for every port.
-    pub port: Option<u16>,
-    /// The address to connect to.
-    pub address: IpAddr,
-}
-
 /// What the certificate and the protocols must be like.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TlsPolicy {
@@ -121,6 +99,7 @@ pub struct TlsPolicy {
 }
 
 pub use crate::rules::certificate::{Threshold, TlsVersion};
+pub use crate::system::resolve::{Family, Resolve};
 
 /// Where the nginx configuration comes from, and what it must hold.
 #[derive(Clone, Debug)]

@@ -2,4 +2,5 @@
 
 pub mod certificate;
 pub mod fresh;
+pub mod http;
 pub mod served;

@@ -6,8 +6,11 @@
 pub mod cancel;
 pub mod clock;
 pub mod docker;
+pub mod http;
 pub mod process;
 pub mod procfs;
+pub mod resolve;
+pub mod tls;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 
@@ -30,6 +33,8 @@ pub struct Context {
     pub progress: Arc<dyn Progress>,
     /// The environment variables at the start.
     pub environment: Arc<BTreeMap<OsString, OsString>>,
+    /// The trusted roots, read when the first connection needs them.
+    pub trust: Arc<tls::TrustStores>,
     /// The folder that relative paths of the command line start from.
     pub folder: PathBuf,
 }
@@ -43,6 +48,7 @@ impl Context {
             cancel: Cancel::default(),
             progress: Arc::new(Silent),
             environment: Arc::new(environment),
+            trust: Arc::default(),
             folder,
         }
     }
