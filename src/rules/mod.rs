@@ -3,4 +3,5 @@
 pub mod certificate;
 pub mod fresh;
 pub mod http;
+pub mod nginx;
 pub mod served;
