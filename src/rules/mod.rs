@@ -11,3 +11,7 @@ pub mod location;
 pub mod oauth;
 pub mod redirect;
 pub mod status;
+pub mod fresh;
+pub mod http;
+pub mod nginx;
+pub mod served;

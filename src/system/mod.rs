@@ -9,6 +9,7 @@ pub mod docker;
 pub mod http;
 pub mod process;
 pub mod state;
+pub mod procfs;
 pub mod resolve;
 pub mod tls;
 
