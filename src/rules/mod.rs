@@ -15,3 +15,4 @@ pub mod fresh;
 pub mod http;
 pub mod nginx;
 pub mod served;
+pub mod gunicorn;
