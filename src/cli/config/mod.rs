@@ -6,19 +6,30 @@ mod build;
 mod contradictions;
 pub mod diagnostic;
 mod hide;
+mod load;
 pub mod model;
 mod nearest;
 mod read;
+mod reference;
+mod schema;
 pub mod secret;
-pub mod syntax;
+mod show;
+mod syntax;
 pub mod table;
 pub mod value;
+
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 
 pub use diagnostic::Diagnostic;
+pub use load::{Found, Loaded, load};
 pub use model::Model;
 pub use nearest::nearest;
+pub use reference::reference;
+pub use schema::schema;
+pub use show::{json, show};
 
 /// Reads a configuration without touching anything else; relative paths start at the folder of `file_name`.
 ///
