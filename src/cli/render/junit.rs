@@ -309,7 +309,7 @@ mod tests {
     struct Known(&'static str, &'static [&'static str], &'static [&'static str], &'static [&'static str]);
 
     const KNOWN: &[Known] = &[
-        Known("testsuites", &["name", "tests", "failures", "errors", "time", "disabled"], &[], &["testsuite"]),
+        Known("testsuites", &["name", "tests", "failures", "errors", "time"], &[], &["testsuite"]),
         Known(
             "testsuite",
             &["name", "tests", "failures", "errors", "skipped", "time", "timestamp", "hostname", "id", "package"],
@@ -320,7 +320,7 @@ mod tests {
         Known("property", &["name", "value"], &["name", "value"], &[]),
         Known(
             "testcase",
-            &["name", "classname", "time", "assertions", "status"],
+            &["name", "classname", "time", "group"],
             &["name", "classname"],
             &["skipped", "error", "failure", "system-out", "system-err"],
         ),
