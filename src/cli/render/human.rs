@@ -323,13 +323,14 @@ mod tests {
     #[test]
     fn snapshots_at_80_and_120_columns_and_in_a_pipe() {
         let report = sample::report();
-        insta::assert_snapshot!("human_80", render(human(), &report, &at(80, false)));
-        insta::assert_snapshot!("human_120", render(human(), &report, &at(120, false)));
-        insta::assert_snapshot!("human_80_colour", render(human(), &report, &at(80, true)).replace('\u{1b}', "␛"));
-        insta::assert_snapshot!("human_pipe", render(human(), &report, &sample::view()));
-        insta::assert_snapshot!("human_quiet", render(human(), &report, &View { quiet: true, ..at(80, false) }));
-        insta::assert_snapshot!("human_changes", render(human(), &sample::changes(), &at(80, false)));
-        insta::assert_snapshot!("human_error", render_error(human(), &sample::error(), &at(80, false)));
+        sample::snapshot("human_80", &render(human(), &report, &at(80, false)));
+        sample::snapshot("human_120", &render(human(), &report, &at(120, false)));
+        sample::snapshot("human_80_colour", &render(human(), &report, &at(80, true)));
+        sample::snapshot("human_120_colour", &render(human(), &report, &at(120, true)));
+        sample::snapshot("human_pipe", &render(human(), &report, &sample::view()));
+        sample::snapshot("human_quiet", &render(human(), &report, &View { quiet: true, ..at(80, false) }));
+        sample::snapshot("human_changes", &render(human(), &sample::changes(), &at(80, false)));
+        sample::snapshot("human_error", &render_error(human(), &sample::error(), &at(80, false)));
     }
 
     #[test]

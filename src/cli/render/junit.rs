@@ -300,9 +300,9 @@ mod tests {
 
     #[test]
     fn snapshots() {
-        insta::assert_snapshot!("junit_report", render(junit(), &sample::report(), &sample::view()));
-        insta::assert_snapshot!("junit_changes", render(junit(), &sample::changes(), &sample::view()));
-        insta::assert_snapshot!("junit_error", render_error(junit(), &sample::error(), &sample::view()));
+        sample::snapshot("junit_report", &render(junit(), &sample::report(), &sample::view()));
+        sample::snapshot("junit_changes", &render(junit(), &sample::changes(), &sample::view()));
+        sample::snapshot("junit_error", &render_error(junit(), &sample::error(), &sample::view()));
     }
 
     /// An element of Jenkins' `junit-10.xsd`: the attributes that it may and those that it must have, and its children.
