@@ -1,8 +1,9 @@
 //! Whatever a remote side says, every format stays readable to its reader and harmless to a terminal.
 
 use proptest::prelude::*;
+use unicode_width::UnicodeWidthStr;
 
-use super::{Format, REGISTRY, View, prometheus, render, render_error, sample, text};
+use super::{Format, REGISTRY, View, prometheus, render, render_error, sample};
 use crate::{
     error::{Error, Kind},
     report::{Finding, Outcome, Report, State, Status},
@@ -93,9 +94,16 @@ fn any_error() -> impl Strategy<Value = Error> {
         .prop_map(|(what, why, hints)| Error { kind: Kind::Failed, what, why, hints })
 }
 
-/// What no output may hold unless colours are wanted: whatever a terminal obeys, or hides.
+/// What no output may hold unless colours are wanted: whatever a terminal obeys, hides or reads backwards. Written down
+/// apart from the list that the formats use.
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || "\u{61c}\u{200b}\u{200e}\u{200f}\u{202a}\u{202b}\u{202c}\u{202d}\u{202e}\u{2066}\u{2067}\u{2068}\u{2069}\u{2028}\u{2029}\u{feff}"
+            .contains(c)
+}
+
 fn assert_harmless(format: Format, text: &str) {
-    let found = text.chars().find(|c| text::is_dangerous(*c) && *c != '\n');
+    let found = text.chars().find(|c| is_harmful(*c) && *c != '\n');
     assert_eq!(found, None, "{format:?}:\n{text:?}");
     assert!(text.is_empty() || text.ends_with('\n'), "{format:?}");
 }
@@ -140,6 +148,20 @@ proptest! {
             assert_harmless(*format, &text);
             assert_readable(*format, &text);
         }
+    }
+
+    #[test]
+    fn on_a_terminal_every_line_fits_and_colours_only_add_escapes(report in any_report(), width in 40_usize..130) {
+        let plain = View { width: Some(width), ..sample::view() };
+        let text = render(Format::default(), &report, &plain);
+        for line in text.lines() {
+            prop_assert!(line.width() <= width, "{} > {width}: {line:?}", line.width());
+        }
+        let coloured = render(Format::default(), &report, &View { colour: true, ..plain });
+let stripped = anstream::adapter::strip_str(&coloured).to_string();
+        // A padded label with nothing beside it keeps its blanks inside the colour.
+        let trimmed: String = stripped.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+        prop_assert_eq!(trimmed, text);
     }
 
     #[test]

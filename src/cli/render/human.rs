@@ -83,7 +83,7 @@ impl<'a> Page<'a> {
             }
             self.gap();
             let subject = if group.subject.is_empty() { &report.command } else { group.subject };
-            self.row(&paint(self.palette.strong, line(subject)));
+            self.hanging("", 0, &line(subject), self.palette.strong);
             let column = group.findings.iter().map(|finding| finding.id.len()).max().unwrap_or(0);
             for (finding, shown_below_root) in order::by_reading(&group.findings) {
                 self.finding(finding, column, shown_below_root);
