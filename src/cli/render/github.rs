@@ -170,9 +170,9 @@ mod tests {
 
     #[test]
     fn snapshots() {
-        insta::assert_snapshot!("github_report", render(github(), &sample::report(), &sample::view()));
-        insta::assert_snapshot!("github_changes", render(github(), &sample::changes(), &sample::view()));
-        insta::assert_snapshot!("github_error", render_error(github(), &sample::error(), &sample::view()));
+        sample::snapshot("github_report", &render(github(), &sample::report(), &sample::view()));
+        sample::snapshot("github_changes", &render(github(), &sample::changes(), &sample::view()));
+        sample::snapshot("github_error", &render_error(github(), &sample::error(), &sample::view()));
     }
 
     #[test]

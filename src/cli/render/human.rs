@@ -7,8 +7,8 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::{
-    Group, Render, View, because_of, by_subject, effective, excerpts, headline, line, overall_name, seconds, tally,
-    text, visible,
+    Group, Render, View, because_of, by_subject, effective, excerpts, headline, line, order, overall_name, seconds,
+    tally, text, visible,
 };
 use crate::{
     cli::style::{Palette, paint},
@@ -73,7 +73,7 @@ impl<'a> Page<'a> {
     fn groups(&mut self, report: &Report) {
         let mut groups = by_subject(report);
         // A site that is fine should not push one that is not out of sight.
-        groups.sort_by_key(|group| rank(worst(group)));
+        groups.sort_by_key(|group| order::rank(worst(group)));
         for group in &mut groups {
             if self.view.quiet {
                 group.findings.retain(|finding| !finding.status.is_fine());
@@ -83,9 +83,9 @@ impl<'a> Page<'a> {
             }
             self.gap();
             let subject = if group.subject.is_empty() { &report.command } else { group.subject };
-            self.row(&paint(self.palette.strong, line(subject)));
+            self.hanging("", 0, &line(subject), self.palette.strong);
             let column = group.findings.iter().map(|finding| finding.id.len()).max().unwrap_or(0);
-            for (finding, shown_below_root) in in_reading_order(&group.findings) {
+            for (finding, shown_below_root) in order::by_reading(&group.findings) {
                 self.finding(finding, column, shown_below_root);
             }
         }
@@ -268,18 +268,13 @@ fn painted(style: Style, value: impl Display + AsRef<str>) -> String {
     if value.as_ref().width() == 0 { value.to_string() } else { paint(style, value) }
 }
 
-/// The place of a status in reading order: what is fine first.
-fn rank(status: Status) -> u8 {
-    match status {
-        Status::Pass | Status::Skip => 0,
-        Status::Warn => 1,
-        Status::Unknown => 2,
-        Status::Fail => 3,
-    }
-}
-
 fn worst(group: &Group<'_>) -> Status {
-    group.findings.iter().map(|finding| finding.status).max_by_key(|status| rank(*status)).unwrap_or(Status::Pass)
+    group
+        .findings
+        .iter()
+        .map(|finding| finding.status)
+        .max_by_key(|status| order::rank(*status))
+        .unwrap_or(Status::Pass)
 }
 
 fn report_status_without_strict(report: &Report) -> Status {
@@ -290,42 +285,6 @@ fn report_status_without_strict(report: &Report) -> Status {
 fn truly_failed(report: &Report) -> bool {
     report.findings.iter().any(|finding| finding.status == Status::Fail)
         || report.outcomes.iter().any(|outcome| outcome.state == State::Failed)
-}
-
-/// Findings from fine to failed, each symptom below the finding that explains it; `true` marks such a symptom.
-fn in_reading_order<'a>(findings: &[&'a Finding]) -> Vec<(&'a Finding, bool)> {
-    let mut sorted = findings.to_vec();
-    sorted.sort_by_key(|finding| rank(finding.status));
-    let explains = |id: &str| sorted.iter().any(|other| other.id == id && !other.status.is_fine());
-    let is_symptom = |finding: &Finding| {
-        !finding.status.is_fine() && because_of(finding).is_some_and(|root| root != finding.id && explains(root))
-    };
-    let mut ordered = Vec::with_capacity(sorted.len());
-    let mut placed = vec![false; sorted.len()];
-    for (at, finding) in sorted.iter().enumerate() {
-        if is_symptom(finding) {
-            continue;
-        }
-        placed[at] = true;
-        ordered.push((*finding, false));
-        // Several findings of one id (one an address) share their symptoms: those follow the last of them.
-        if sorted[at + 1..].iter().any(|later| later.id == finding.id && !is_symptom(later)) {
-            continue;
-        }
-        let mut roots = vec![finding.id];
-        while let Some(root) = roots.pop() {
-            for (at, symptom) in sorted.iter().enumerate() {
-                if !placed[at] && is_symptom(symptom) && because_of(symptom) == Some(root) {
-                    placed[at] = true;
-                    ordered.push((*symptom, true));
-                    roots.push(symptom.id);
-                }
-            }
-        }
-    }
-    // Findings that blame each other in a circle have no root; they are shown in full.
-    ordered.extend(sorted.iter().zip(placed).filter(|(_, placed)| !placed).map(|(finding, _)| (*finding, false)));
-    ordered
 }
 
 fn notes(data: &serde_json::Map<String, Value>) -> impl Iterator<Item = &str> {
@@ -364,13 +323,14 @@ mod tests {
     #[test]
     fn snapshots_at_80_and_120_columns_and_in_a_pipe() {
         let report = sample::report();
-        insta::assert_snapshot!("human_80", render(human(), &report, &at(80, false)));
-        insta::assert_snapshot!("human_120", render(human(), &report, &at(120, false)));
-        insta::assert_snapshot!("human_80_colour", render(human(), &report, &at(80, true)).replace('\u{1b}', "␛"));
-        insta::assert_snapshot!("human_pipe", render(human(), &report, &sample::view()));
-        insta::assert_snapshot!("human_quiet", render(human(), &report, &View { quiet: true, ..at(80, false) }));
-        insta::assert_snapshot!("human_changes", render(human(), &sample::changes(), &at(80, false)));
-        insta::assert_snapshot!("human_error", render_error(human(), &sample::error(), &at(80, false)));
+        sample::snapshot("human_80", &render(human(), &report, &at(80, false)));
+        sample::snapshot("human_120", &render(human(), &report, &at(120, false)));
+        sample::snapshot("human_80_colour", &render(human(), &report, &at(80, true)));
+        sample::snapshot("human_120_colour", &render(human(), &report, &at(120, true)));
+        sample::snapshot("human_pipe", &render(human(), &report, &sample::view()));
+        sample::snapshot("human_quiet", &render(human(), &report, &View { quiet: true, ..at(80, false) }));
+        sample::snapshot("human_changes", &render(human(), &sample::changes(), &at(80, false)));
+        sample::snapshot("human_error", &render_error(human(), &sample::error(), &at(80, false)));
     }
 
     #[test]
@@ -407,26 +367,6 @@ mod tests {
         report.findings.push(Finding::unknown("tls.chain", "prime", "no answer"));
         let text = render(human(), &report, &quiet);
         assert!(text.contains("no answer") && !text.contains("✓"), "{text}");
-    }
-
-    #[test]
-    fn a_symptom_follows_its_root_and_a_circle_is_shown_in_full() {
-        let root = Finding::fail("nginx.headers", "s", "root");
-        let symptom = Finding::fail("oauth.redirect", "s", "symptom").because_of(&root);
-        let late = Finding::unknown("http.host", "s", "symptom of the symptom").because_of(&symptom);
-        let other = Finding::fail("tls.chain", "s", "other");
-        let order: Vec<_> =
-            in_reading_order(&[&late, &symptom, &root, &other]).iter().map(|(f, below)| (f.id, *below)).collect();
-        assert_eq!(
-            order,
-            [("nginx.headers", false), ("oauth.redirect", true), ("http.host", true), ("tls.chain", false)]
-        );
-
-        let one = Finding::fail("a", "s", "x").data("because_of", "b");
-        let two = Finding::fail("b", "s", "x").data("because_of", "a");
-        assert_eq!(in_reading_order(&[&one, &two]).len(), 2);
-        let gone = Finding::fail("a", "s", "x").data("because_of", "not in this report");
-        assert!(!in_reading_order(&[&gone])[0].1, "shown in full when its root is not there");
     }
 
     #[test]

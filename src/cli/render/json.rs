@@ -118,9 +118,9 @@ mod tests {
     fn snapshots() {
         let mut report = sample::report();
         report.result = Some(serde_json::json!({ "runs": [] }));
-        insta::assert_snapshot!("json_report", render(json(), &report, &sample::view()));
-        insta::assert_snapshot!("json_changes", render(json(), &sample::changes(), &sample::view()));
-        insta::assert_snapshot!("json_error", render_error(json(), &sample::error(), &sample::view()));
+        sample::snapshot("json_report", &render(json(), &report, &sample::view()));
+        sample::snapshot("json_changes", &render(json(), &sample::changes(), &sample::view()));
+        sample::snapshot("json_error", &render_error(json(), &sample::error(), &sample::view()));
     }
 
     #[test]

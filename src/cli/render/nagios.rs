@@ -183,9 +183,9 @@ mod tests {
 
     #[test]
     fn snapshots() {
-        insta::assert_snapshot!("nagios_report", render(nagios(), &sample::report(), &sample::view()));
-        insta::assert_snapshot!("nagios_changes", render(nagios(), &sample::changes(), &sample::view()));
-        insta::assert_snapshot!("nagios_error", render_error(nagios(), &sample::error(), &sample::view()));
+        sample::snapshot("nagios_report", &render(nagios(), &sample::report(), &sample::view()));
+        sample::snapshot("nagios_changes", &render(nagios(), &sample::changes(), &sample::view()));
+        sample::snapshot("nagios_error", &render_error(nagios(), &sample::error(), &sample::view()));
     }
 
     #[test]

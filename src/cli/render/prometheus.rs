@@ -261,9 +261,9 @@ pub(super) mod tests {
 
     #[test]
     fn snapshots() {
-        insta::assert_snapshot!("prometheus_report", render(prometheus(), &sample::report(), &sample::view()));
-        insta::assert_snapshot!("prometheus_changes", render(prometheus(), &sample::changes(), &sample::view()));
-        insta::assert_snapshot!("prometheus_error", render_error(prometheus(), &sample::error(), &sample::view()));
+        sample::snapshot("prometheus_report", &render(prometheus(), &sample::report(), &sample::view()));
+        sample::snapshot("prometheus_changes", &render(prometheus(), &sample::changes(), &sample::view()));
+        sample::snapshot("prometheus_error", &render_error(prometheus(), &sample::error(), &sample::view()));
     }
 
     #[test]

@@ -11,6 +11,17 @@ use crate::{
     report::{Finding, Outcome, Plan, Report, Risk, State, Step},
 };
 
+/// Compares a text with `tests/snapshots/render/NAME.snap`; escapes are shown as `␛`, our version as
+/// VERSION.
+pub(super) fn snapshot(name: &str, text: &str) {
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../../tests/snapshots/render");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    let text = text.replace('\u{1b}', "␛").replace(concat!('"', env!("CARGO_PKG_VERSION"), '"'), "\"VERSION\"");
+    settings.bind(|| insta::assert_snapshot!(name, text));
+}
+
 pub(super) fn now() -> Timestamp {
     "2026-11-23T18:00:00.5Z".parse().unwrap()
 }

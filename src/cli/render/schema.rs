@@ -115,3 +115,16 @@ fn the_checker_finds_what_is_wrong() {
         assert!(check(&document, &schema, &schema, "$").is_err(), "{pointer}");
     }
 }
+
+#[test]
+fn the_page_describes_every_format_and_every_key_of_the_schema() {
+    const PAGE: &str = include_str!("../../../docs/report.md");
+    let schema: Value = serde_json::from_str(SCHEMA).unwrap();
+    let keys = ["report", "finding", "data", "plan", "outcome"]
+        .iter()
+        .flat_map(|part| schema["$defs"][part]["properties"].as_object().unwrap().keys().map(String::as_str));
+    let formats = super::REGISTRY.iter().map(|format| format.name());
+    for word in keys.chain(formats) {
+        assert!(PAGE.contains(&format!("`{word}`")), "docs/report.md does not mention `{word}`");
+    }
+}
