@@ -24,9 +24,11 @@ use crate::{
     check,
     error::{Error, Kind, Result},
     report::Report,
+    rules::units,
     system::Context,
 };
 use args::{CheckArgs, Cli, Command, ConfigCommand};
+use config::Loaded;
 use console::Console;
 use output::Output;
 use render::{Format, View, render_error};
@@ -87,7 +89,7 @@ async fn check(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<Done> {
     if args.list {
         return Ok(Done::Text(list()));
     }
-    let settings = settings::check(args, cli.global.config.as_deref(), context)?;
+    let settings = check_settings(args, cli, context)?;
     let started = context.clock.now();
     let mut report = Report::new("check", host(), started);
     report.strict = settings.strict;
@@ -96,15 +98,55 @@ async fn check(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<Done> {
     Ok(Done::Report(Box::new(report)))
 }
 
+/// What `check` shall do: the command line over the file. Addresses alone need no file, so a wrong one is no hindrance.
+fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<check::Settings> {
+    let only_addresses = !args.targets.is_empty() && args.targets.iter().all(|target| target.contains("://"));
+    let loaded = match &cli.global.config {
+        None if only_addresses => None,
+        explicit => config::load(explicit.as_deref(), context)?,
+    };
+    warn(loaded.as_ref());
+    let flags = settings::CheckArgs {
+        targets: args.targets.clone(),
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        wait: args.wait.as_deref().map(|text| duration("--wait", text)).transpose()?,
+        strict: args.strict,
+        resolve: args.resolve.clone(),
+        ca_file: args.ca_file.clone(),
+        family: match (args.ipv4, args.ipv6) {
+            (true, _) => check::Family::V4,
+            (_, true) => check::Family::V6,
+            _ => check::Family::Any,
+        },
+        ids: check::REGISTRY.iter().map(|check| check.id()).collect(),
+    };
+    settings::check_settings(loaded.as_ref().map(|loaded| &loaded.model), &flags, context)
+}
+
+/// A duration of the command line.
+fn duration(flag: &str, text: &str) -> Result<Duration> {
+    units::parse_duration(text).map_err(|why| Error::new(Kind::Usage, format!("read `{flag} {text}`")).because(why))
+}
+
+/// What the operator should know of the file, although it can be used.
+fn warn(loaded: Option<&Loaded>) {
+    for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
+        anstream::eprintln!("warning: {warning}");
+    }
+}
+
 fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Done> {
     if command == ConfigCommand::Schema {
         let schema = serde_json::to_string_pretty(&config::schema());
         return Ok(Done::Text(schema.unwrap_or_default() + "\n"));
     }
-    let loaded = config::load(cli.global.config.as_deref(), context)?;
-    for warning in &loaded.warnings {
-        anstream::eprintln!("warning: {warning}");
-    }
+    let Some(loaded) = config::load(cli.global.config.as_deref(), context)? else {
+        return Err(Error::new(Kind::Config, "find a configuration file")
+            .because("there is no mainstay.toml here or above, in the user's folder or in /etc/mainstay")
+            .hint("name one with --config FILE"));
+    };
+    warn(Some(&loaded));
     Ok(Done::Text(match command {
         ConfigCommand::Show => config::show(&loaded),
         ConfigCommand::Check | ConfigCommand::Schema => format!("`{}` is right\n", loaded.path.display()),

@@ -2,17 +2,16 @@
 
 pub mod calendar;
 pub mod certificate;
-pub mod units;
 pub mod cookie;
+pub mod fresh;
+pub mod gunicorn;
 pub mod host;
 pub mod hsts;
 pub mod http;
 pub mod location;
+pub mod nginx;
 pub mod oauth;
 pub mod redirect;
-pub mod status;
-pub mod fresh;
-pub mod http;
-pub mod nginx;
 pub mod served;
-pub mod gunicorn;
+pub mod status;
+pub mod units;
