@@ -9,6 +9,8 @@ mod http_host;
 mod http_hsts;
 mod http_redirect;
 mod http_status;
+#[cfg(test)]
+mod http_tests;
 mod oauth_redirect;
 mod run;
 mod scope;
