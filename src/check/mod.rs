@@ -15,7 +15,13 @@ mod oauth_redirect;
 mod run;
 mod scope;
 mod site;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tls_cases;
 mod tls_chain;
+#[cfg(test)]
+mod tls_connections;
 mod tls_hygiene;
 mod tls_key;
 mod tls_name;
