@@ -48,17 +48,22 @@ impl Check for HttpRedirect {
             let expect = Expect { subject: &site.name, goal: &site.url, closed: site.http_closed };
             let judge = if site.http == HttpSide::Closed { judge_closed } else { judge };
             let findings = fold(hops.iter().map(|(address, walk)| (*address, judge(walk, expect))).collect());
-            let root = unreachable(scope).await;
             let nobody = hops.iter().all(|(_, walk)| walk.hops.iter().all(|hop| hop.answer.is_err()));
+            if findings.iter().all(|finding| finding.status.is_fine() || (!nobody && finding.status != Status::Unknown))
+            {
+                return findings;
+            }
+            // A site that is down as a whole has one trouble, not one for each port.
+            let root = unreachable(scope).await;
             findings
                 .into_iter()
-                .map(|finding| match &root {
-                    // A site that is down as a whole has one trouble, not one for each port.
-                    Some(_) if nobody && finding.status != Status::Pass => {
+                .map(|finding| match finding.status {
+                    Status::Pass | Status::Skip => finding,
+                    Status::Fail | Status::Warn if nobody && root.is_some() => {
                         because(Finding { status: Status::Unknown, ..finding }, root.clone())
                     }
-                    Some(_) if finding.status == Status::Unknown => because(finding, root.clone()),
-                    _ => finding,
+                    Status::Fail | Status::Warn => finding,
+                    Status::Unknown => because(finding, root.clone()),
                 })
                 .collect()
         })

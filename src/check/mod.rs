@@ -9,11 +9,19 @@ mod http_host;
 mod http_hsts;
 mod http_redirect;
 mod http_status;
+#[cfg(test)]
+mod http_tests;
 mod oauth_redirect;
 mod run;
 mod scope;
 mod site;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tls_cases;
 mod tls_chain;
+#[cfg(test)]
+mod tls_connections;
 mod tls_hygiene;
 mod tls_key;
 mod tls_name;
