@@ -5,6 +5,10 @@
 //! observed once per run, in [`Scope`].
 
 mod cause;
+mod nginx;
+mod nginx_config;
+mod nginx_fresh;
+mod nginx_headers;
 mod run;
 mod scope;
 mod site;
@@ -13,6 +17,7 @@ mod tls_hygiene;
 mod tls_key;
 mod tls_name;
 mod tls_protocols;
+mod tls_served;
 mod tls_validity;
 mod visit;
 
@@ -61,4 +66,8 @@ pub static REGISTRY: &[&dyn Check] = &[
     &tls_key::TlsKey,
     &tls_protocols::TlsProtocols,
     &tls_hygiene::TlsHygiene,
+    &tls_served::TlsServed,
+    &nginx_config::NginxConfig,
+    &nginx_headers::NginxHeaders,
+    &nginx_fresh::NginxFresh,
 ];

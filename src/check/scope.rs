@@ -5,12 +5,16 @@ use std::{net::SocketAddr, sync::Arc};
 use futures_util::future::join_all;
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::visit::{self, Visit};
+use super::{
+    nginx,
+    visit::{self, Visit},
+};
 use crate::{
     check::{Resolve, Site},
     rules::certificate::{Offers, plain},
     system::{
         Context,
+        nginx::Fault,
         resolve::{Unresolved, resolve},
         tls::{Trust, hello},
     },
@@ -25,12 +29,20 @@ pub struct Scope<'a> {
     addresses: OnceCell<Result<Vec<SocketAddr>, Unresolved>>,
     visits: OnceCell<Result<Vec<Visit>, Unresolved>>,
     offers: OnceCell<Vec<(SocketAddr, Offers)>>,
+    nginx: OnceCell<Result<nginx::View, Fault>>,
 }
 
 impl<'a> Scope<'a> {
     /// Nothing observed yet.
     pub fn new(site: &'a Site, context: &'a Context) -> Self {
-        Self { site, context, addresses: OnceCell::new(), visits: OnceCell::new(), offers: OnceCell::new() }
+        Self {
+            site,
+            context,
+            addresses: OnceCell::new(),
+            visits: OnceCell::new(),
+            offers: OnceCell::new(),
+            nginx: OnceCell::new(),
+        }
     }
 
     /// The roots that this site is judged with.
@@ -71,6 +83,11 @@ impl<'a> Scope<'a> {
                 Ok(visit::all(self, &addresses, left).await)
             })
             .await
+    }
+
+    /// One look at the site's nginx, and what its files say about the site.
+    pub async fn nginx(&self) -> &Result<nginx::View, Fault> {
+        self.nginx.get_or_init(|| nginx::look(self.site, self.context)).await
     }
 
     /// Which older protocol versions each address offers; empty when there is no address.
