@@ -12,6 +12,10 @@ mod http_status;
 #[cfg(test)]
 mod http_tests;
 mod oauth_redirect;
+mod nginx;
+mod nginx_config;
+mod nginx_fresh;
+mod nginx_headers;
 mod run;
 mod scope;
 mod site;
@@ -26,6 +30,7 @@ mod tls_hygiene;
 mod tls_key;
 mod tls_name;
 mod tls_protocols;
+mod tls_served;
 mod tls_validity;
 mod visit;
 mod web;
@@ -80,4 +85,8 @@ pub static REGISTRY: &[&dyn Check] = &[
     &http_hsts::HttpHsts,
     &http_host::HttpHost,
     &oauth_redirect::OauthRedirect,
+    &tls_served::TlsServed,
+    &nginx_config::NginxConfig,
+    &nginx_headers::NginxHeaders,
+    &nginx_fresh::NginxFresh,
 ];

@@ -9,12 +9,15 @@ use super::{
     http_redirect,
     visit::{self, Visit},
     web::Hops,
+    nginx,
+    visit::{self, Visit},
 };
 use crate::{
     check::{Resolve, Site},
     rules::certificate::{Offers, plain},
     system::{
         Context,
+        nginx::Fault,
         resolve::{Unresolved, resolve},
         tls::{Trust, hello},
     },
@@ -30,6 +33,7 @@ pub struct Scope<'a> {
     visits: OnceCell<Result<Vec<Visit>, Unresolved>>,
     offers: OnceCell<Vec<(SocketAddr, Offers)>>,
     hops: OnceCell<Option<Hops>>,
+    nginx: OnceCell<Result<nginx::View, Fault>>,
 }
 
 impl<'a> Scope<'a> {
@@ -42,6 +46,7 @@ impl<'a> Scope<'a> {
             visits: OnceCell::new(),
             offers: OnceCell::new(),
             hops: OnceCell::new(),
+            nginx: OnceCell::new(),
         }
     }
 
@@ -96,6 +101,11 @@ impl<'a> Scope<'a> {
             })
             .await
             .as_ref()
+    }
+
+    /// One look at the site's nginx, and what its files say about the site.
+    pub async fn nginx(&self) -> &Result<nginx::View, Fault> {
+        self.nginx.get_or_init(|| nginx::look(self.site, self.context)).await
     }
 
     /// Which older protocol versions each address offers; empty when there is no address.

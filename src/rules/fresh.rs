@@ -6,7 +6,10 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::report::{Finding, Status};
+use crate::{
+    report::{Finding, Status},
+    rules::nginx::{Config, Directive},
+};
 
 /// What was seen of a running nginx and of its files.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -134,6 +137,38 @@ pub fn judge(subject: &str, seen: &Freshness, now: Timestamp) -> Finding {
         short(modified),
         short(oldest)
     ))
+}
+
+/// The certificate files that a configuration names anywhere, as nginx completes their paths. Those with variables are
+/// read for every connection, so a reload is nothing to them.
+pub fn certificates(config: &Config) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut blocks: Vec<&[Directive]> = vec![&config.top];
+    while let Some(block) = blocks.pop() {
+        for directive in block {
+            if directive.name == "ssl_certificate"
+                && let Some(path) = certificate_path(config, directive.arg())
+            {
+                paths.push(path);
+            }
+            blocks.push(directive.children());
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// The path of a certificate that is a file: nginx completes it with the folder of the main file.
+pub fn certificate_path(config: &Config, written: &str) -> Option<String> {
+    if written.is_empty()
+        || written.contains('$')
+        || ["data:", "engine:", "store:"].iter().any(|kind| written.starts_with(kind))
+    {
+        return None;
+    }
+    let folder = config.files().first().and_then(|main| main.rsplit_once('/')).map_or("", |(folder, _)| folder);
+    Some(if written.starts_with('/') { written.to_owned() } else { format!("{folder}/{written}") })
 }
 
 fn short(at: Timestamp) -> String {

@@ -7,6 +7,7 @@ pub mod cancel;
 pub mod clock;
 pub mod docker;
 pub mod http;
+pub mod nginx;
 pub mod process;
 pub mod procfs;
 pub mod resolve;
