@@ -4,6 +4,9 @@
 //! of a site look at (addresses, the TLS handshake and its answer, the nginx configuration, gunicorn's settings) is
 //! observed once per run, in [`Scope`].
 
+mod gunicorn_exposed;
+mod gunicorn_settings;
+mod gunicorn_trust;
 mod scope;
 mod site;
 
@@ -43,4 +46,5 @@ pub trait Check: Sync {
 }
 
 /// Every check, in the order in which a person reads them.
-pub static REGISTRY: &[&dyn Check] = &[];
+pub static REGISTRY: &[&dyn Check] =
+    &[&gunicorn_settings::GunicornSettings, &gunicorn_trust::GunicornTrust, &gunicorn_exposed::GunicornExposed];

@@ -6,6 +6,7 @@
 pub mod cancel;
 pub mod clock;
 pub mod docker;
+pub mod gunicorn;
 pub mod process;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
