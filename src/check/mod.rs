@@ -17,6 +17,9 @@ mod nginx_config;
 mod nginx_fresh;
 mod nginx_headers;
 mod run;
+mod gunicorn_exposed;
+mod gunicorn_settings;
+mod gunicorn_trust;
 mod scope;
 mod site;
 #[cfg(test)]
@@ -90,3 +93,5 @@ pub static REGISTRY: &[&dyn Check] = &[
     &nginx_headers::NginxHeaders,
     &nginx_fresh::NginxFresh,
 ];
+pub static REGISTRY: &[&dyn Check] =
+    &[&gunicorn_settings::GunicornSettings, &gunicorn_trust::GunicornTrust, &gunicorn_exposed::GunicornExposed];

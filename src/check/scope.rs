@@ -13,10 +13,14 @@ use super::{
     visit::{self, Visit},
 };
 use crate::{
-    check::{Resolve, Site},
-    rules::certificate::{Offers, plain},
+    check::{GunicornSource, Resolve, Site},
+    rules::{
+        certificate::{Offers, plain},
+        gunicorn::{self, Observation},
+    },
     system::{
         Context,
+        gunicorn::{Place, observe},
         nginx::Fault,
         resolve::{Unresolved, resolve},
         tls::{Trust, hello},
@@ -34,6 +38,7 @@ pub struct Scope<'a> {
     offers: OnceCell<Vec<(SocketAddr, Offers)>>,
     hops: OnceCell<Option<Hops>>,
     nginx: OnceCell<Result<nginx::View, Fault>>,
+    gunicorn: OnceCell<Option<Result<Observation, gunicorn::Trouble>>>,
 }
 
 impl<'a> Scope<'a> {
@@ -47,6 +52,7 @@ impl<'a> Scope<'a> {
             offers: OnceCell::new(),
             hops: OnceCell::new(),
             nginx: OnceCell::new(),
+            gunicorn: OnceCell::new(),
         }
     }
 
@@ -122,5 +128,21 @@ impl<'a> Scope<'a> {
                 .await
             })
             .await
+    }
+
+    /// What was seen of gunicorn; `None` when the site has no such section.
+    pub async fn gunicorn(&self) -> Option<&Result<Observation, gunicorn::Trouble>> {
+        let look = || async {
+            let place = match &self.site.gunicorn.as_ref()?.source {
+                GunicornSource::Container(name) => Place::Container(name),
+                GunicornSource::Compose(compose) => {
+                    Place::Service { project: &compose.project, service: &compose.service }
+                }
+                GunicornSource::PidFile(path) => Place::PidFile(path),
+                GunicornSource::Argv(words) => Place::Argv(words),
+            };
+            Some(observe(self.context, place, self.site.timeout).await)
+        };
+        self.gunicorn.get_or_init(look).await.as_ref()
     }
 }

@@ -8,6 +8,7 @@ pub mod clock;
 pub mod docker;
 pub mod http;
 pub mod nginx;
+pub mod gunicorn;
 pub mod process;
 pub mod procfs;
 pub mod resolve;
