@@ -1,6 +1,6 @@
 //! What the checks of one site share: its settings, the world, and what was observed once.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{sync::OnceCell, time::Instant};
@@ -22,6 +22,7 @@ pub struct Scope<'a> {
     pub site: &'a Site,
     /// The world.
     pub context: &'a Context,
+    began: Instant,
     addresses: OnceCell<Result<Vec<SocketAddr>, Unresolved>>,
     visits: OnceCell<Result<Vec<Visit>, Unresolved>>,
     offers: OnceCell<Vec<(SocketAddr, Offers)>>,
@@ -30,7 +31,14 @@ pub struct Scope<'a> {
 impl<'a> Scope<'a> {
     /// Nothing observed yet.
     pub fn new(site: &'a Site, context: &'a Context) -> Self {
-        Self { site, context, addresses: OnceCell::new(), visits: OnceCell::new(), offers: OnceCell::new() }
+        Self {
+            site,
+            context,
+            began: Instant::now(),
+            addresses: OnceCell::new(),
+            visits: OnceCell::new(),
+            offers: OnceCell::new(),
+        }
     }
 
     /// The roots that this site is judged with.
@@ -65,10 +73,8 @@ impl<'a> Scope<'a> {
     pub async fn visits(&self) -> &Result<Vec<Visit>, Unresolved> {
         self.visits
             .get_or_init(|| async {
-                let started = Instant::now();
                 let addresses = self.addresses().await.clone()?;
-                let left = self.site.timeout.saturating_sub(started.elapsed());
-                Ok(visit::all(self, &addresses, left).await)
+                Ok(visit::all(self, &addresses, self.left()).await)
             })
             .await
     }
@@ -87,5 +93,10 @@ impl<'a> Scope<'a> {
                 .await
             })
             .await
+    }
+
+    /// What is left of the site's deadline, which the looks share: whoever asks late gets less and not more.
+    fn left(&self) -> Duration {
+        self.site.timeout.saturating_sub(self.began.elapsed())
     }
 }
