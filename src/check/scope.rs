@@ -1,6 +1,6 @@
 //! What the checks of one site share: its settings, the world, and what was observed once.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{sync::OnceCell, time::Instant};
@@ -33,6 +33,7 @@ pub struct Scope<'a> {
     pub site: &'a Site,
     /// The world.
     pub context: &'a Context,
+    began: Instant,
     addresses: OnceCell<Result<Vec<SocketAddr>, Unresolved>>,
     visits: OnceCell<Result<Vec<Visit>, Unresolved>>,
     offers: OnceCell<Vec<(SocketAddr, Offers)>>,
@@ -47,6 +48,7 @@ impl<'a> Scope<'a> {
         Self {
             site,
             context,
+            began: Instant::now(),
             addresses: OnceCell::new(),
             visits: OnceCell::new(),
             offers: OnceCell::new(),
@@ -88,10 +90,8 @@ impl<'a> Scope<'a> {
     pub async fn visits(&self) -> &Result<Vec<Visit>, Unresolved> {
         self.visits
             .get_or_init(|| async {
-                let started = Instant::now();
                 let addresses = self.addresses().await.clone()?;
-                let left = self.site.timeout.saturating_sub(started.elapsed());
-                Ok(visit::all(self, &addresses, left).await)
+                Ok(visit::all(self, &addresses, self.left()).await)
             })
             .await
     }
@@ -144,5 +144,10 @@ impl<'a> Scope<'a> {
             Some(observe(self.context, place, self.site.timeout).await)
         };
         self.gunicorn.get_or_init(look).await.as_ref()
+    }
+
+    /// What is left of the site's deadline, which the looks share: whoever asks late gets less and not more.
+    fn left(&self) -> Duration {
+        self.site.timeout.saturating_sub(self.began.elapsed())
     }
 }
