@@ -5,14 +5,30 @@
 //! observed once per run, in [`Scope`].
 
 mod cause;
+mod http_host;
+mod http_hsts;
+mod http_redirect;
+mod http_status;
+#[cfg(test)]
+mod http_tests;
+mod oauth_redirect;
 mod nginx;
 mod nginx_config;
 mod nginx_fresh;
 mod nginx_headers;
 mod run;
+mod gunicorn_exposed;
+mod gunicorn_settings;
+mod gunicorn_trust;
 mod scope;
 mod site;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tls_cases;
 mod tls_chain;
+#[cfg(test)]
+mod tls_connections;
 mod tls_hygiene;
 mod tls_key;
 mod tls_name;
@@ -20,6 +36,7 @@ mod tls_protocols;
 mod tls_served;
 mod tls_validity;
 mod visit;
+mod web;
 
 use futures_util::future::BoxFuture;
 
@@ -66,8 +83,15 @@ pub static REGISTRY: &[&dyn Check] = &[
     &tls_key::TlsKey,
     &tls_protocols::TlsProtocols,
     &tls_hygiene::TlsHygiene,
+    &http_status::HttpStatus,
+    &http_redirect::HttpRedirect,
+    &http_hsts::HttpHsts,
+    &http_host::HttpHost,
+    &oauth_redirect::OauthRedirect,
     &tls_served::TlsServed,
     &nginx_config::NginxConfig,
     &nginx_headers::NginxHeaders,
     &nginx_fresh::NginxFresh,
 ];
+pub static REGISTRY: &[&dyn Check] =
+    &[&gunicorn_settings::GunicornSettings, &gunicorn_trust::GunicornTrust, &gunicorn_exposed::GunicornExposed];

@@ -6,14 +6,21 @@ use futures_util::future::join_all;
 use tokio::{sync::OnceCell, time::Instant};
 
 use super::{
+    http_redirect,
+    visit::{self, Visit},
+    web::Hops,
     nginx,
     visit::{self, Visit},
 };
 use crate::{
-    check::{Resolve, Site},
-    rules::certificate::{Offers, plain},
+    check::{GunicornSource, Resolve, Site},
+    rules::{
+        certificate::{Offers, plain},
+        gunicorn::{self, Observation},
+    },
     system::{
         Context,
+        gunicorn::{Place, observe},
         nginx::Fault,
         resolve::{Unresolved, resolve},
         tls::{Trust, hello},
@@ -29,7 +36,9 @@ pub struct Scope<'a> {
     addresses: OnceCell<Result<Vec<SocketAddr>, Unresolved>>,
     visits: OnceCell<Result<Vec<Visit>, Unresolved>>,
     offers: OnceCell<Vec<(SocketAddr, Offers)>>,
+    hops: OnceCell<Option<Hops>>,
     nginx: OnceCell<Result<nginx::View, Fault>>,
+    gunicorn: OnceCell<Option<Result<Observation, gunicorn::Trouble>>>,
 }
 
 impl<'a> Scope<'a> {
@@ -41,7 +50,9 @@ impl<'a> Scope<'a> {
             addresses: OnceCell::new(),
             visits: OnceCell::new(),
             offers: OnceCell::new(),
+            hops: OnceCell::new(),
             nginx: OnceCell::new(),
+            gunicorn: OnceCell::new(),
         }
     }
 
@@ -85,6 +96,19 @@ impl<'a> Scope<'a> {
             .await
     }
 
+    /// The ways from plain HTTP; `None` where nothing is said about that side.
+    pub(super) async fn hops(&self) -> Option<&Hops> {
+        self.hops
+            .get_or_init(|| async {
+                match http_redirect::start(self.site) {
+                    Ok(start) => Some(Hops::observe(self, &start).await),
+                    Err(_) => None,
+                }
+            })
+            .await
+            .as_ref()
+    }
+
     /// One look at the site's nginx, and what its files say about the site.
     pub async fn nginx(&self) -> &Result<nginx::View, Fault> {
         self.nginx.get_or_init(|| nginx::look(self.site, self.context)).await
@@ -104,5 +128,21 @@ impl<'a> Scope<'a> {
                 .await
             })
             .await
+    }
+
+    /// What was seen of gunicorn; `None` when the site has no such section.
+    pub async fn gunicorn(&self) -> Option<&Result<Observation, gunicorn::Trouble>> {
+        let look = || async {
+            let place = match &self.site.gunicorn.as_ref()?.source {
+                GunicornSource::Container(name) => Place::Container(name),
+                GunicornSource::Compose(compose) => {
+                    Place::Service { project: &compose.project, service: &compose.service }
+                }
+                GunicornSource::PidFile(path) => Place::PidFile(path),
+                GunicornSource::Argv(words) => Place::Argv(words),
+            };
+            Some(observe(self.context, place, self.site.timeout).await)
+        };
+        self.gunicorn.get_or_init(look).await.as_ref()
     }
 }

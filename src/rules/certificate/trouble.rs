@@ -146,12 +146,17 @@ impl fmt::Display for Trouble {
             Self::Protocol(why) => write!(f, "the server breaks the TLS protocol: {why}"),
             Self::Refused => f.write_str("the connection was refused"),
             Self::Timeout { stage: Stage::Connect, after } => {
-                write!(f, "no connection within {} s", after.as_secs_f64())
+                write!(f, "no connection within {} s", seconds(*after))
             }
             Self::Timeout { stage: Stage::Handshake, after } => {
-                write!(f, "the TLS handshake was not complete within {} s", after.as_secs_f64())
+                write!(f, "the TLS handshake was not complete within {} s", seconds(*after))
             }
             Self::Unreachable(why) => write!(f, "the address cannot be reached: {why}"),
         }
     }
+}
+
+/// Without the microseconds that went by before the waiting began.
+fn seconds(after: Duration) -> f64 {
+    (after.as_secs_f64() * 100.0).round() / 100.0
 }

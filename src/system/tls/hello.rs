@@ -5,7 +5,6 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use rustls::CipherSuite;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -87,8 +86,7 @@ async fn exchange(tcp: &mut TcpStream, hello: &[u8]) -> Answered {
             }
             Reading::Incomplete => {}
             Reading::ServerHello { version, cipher } => {
-                let cipher = format!("{:?}", CipherSuite::from(cipher));
-                return Answered::Speaks(version, cipher);
+                return Answered::Speaks(version, suite(cipher));
             }
             Reading::Strange(why) => return Answered::Unknown(why),
         }
@@ -160,6 +158,11 @@ fn alert(code: u8) -> String {
     super::handshake::snake(&format!("{:?}", rustls::AlertDescription::from(code)))
 }
 
+fn suite(code: u16) -> String {
+    let known = MODERN_SUITES.iter().chain(OLD_SUITES).find(|(suite, _)| *suite == code);
+    known.map_or_else(|| format!("{code:#06x}"), |(_, name)| (*name).to_owned())
+}
+
 /// A ClientHello as a browser of the time would send it, in one record.
 fn client_hello(host: &str, highest: TlsVersion) -> Vec<u8> {
     let version: [u8; 2] = match highest {
@@ -184,7 +187,8 @@ fn client_hello(host: &str, highest: TlsVersion) -> Vec<u8> {
     extensions.extend(extension(0xff01, &[0]));
     extensions.extend(extension(23, &[]));
 
-    let suites = if modern { [MODERN_SUITES, OLD_SUITES].concat() } else { OLD_SUITES.to_vec() };
+    let suites = if modern { MODERN_SUITES } else { &[] };
+    let suites: Vec<u16> = suites.iter().chain(OLD_SUITES).map(|(code, _)| *code).collect();
     let mut body = version.to_vec();
     // It only has to differ from other connections' for the key exchange that never comes.
     body.extend(b"mainstay asks and goes no further");
@@ -226,16 +230,47 @@ const GROUPS: &[u16] = &[29, 23, 24, 25];
 const SIGNATURES: &[u16] =
     &[0x0403, 0x0503, 0x0603, 0x0804, 0x0805, 0x0806, 0x0401, 0x0501, 0x0601, 0x0807, 0x0203, 0x0201];
 
-/// TLS 1.2 only: ECDHE and DHE with GCM and ChaCha20, then the CBC and plain-RSA ones with SHA-2.
-const MODERN_SUITES: &[u16] = &[
-    0xc02b, 0xc02f, 0xc02c, 0xc030, 0xcca9, 0xcca8, 0x009e, 0x009f, 0xccaa, 0xc023, 0xc027, 0xc024, 0xc028, 0x0067,
-    0x006b, 0x009c, 0x009d, 0x003c, 0x003d,
+/// TLS 1.2 only: ECDHE and DHE with GCM and ChaCha20, then the CBC and plain-RSA ones with SHA-2 (IANA's names).
+const MODERN_SUITES: &[(u16, &str)] = &[
+    (0xc02b, "TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256"),
+    (0xc02f, "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"),
+    (0xc02c, "TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384"),
+    (0xc030, "TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384"),
+    (0xcca9, "TLS_ECDHE_ECDSA_WITH_CHACHA20_POLY1305_SHA256"),
+    (0xcca8, "TLS_ECDHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
+    (0x009e, "TLS_DHE_RSA_WITH_AES_128_GCM_SHA256"),
+    (0x009f, "TLS_DHE_RSA_WITH_AES_256_GCM_SHA384"),
+    (0xccaa, "TLS_DHE_RSA_WITH_CHACHA20_POLY1305_SHA256"),
+    (0xc023, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA256"),
+    (0xc027, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA256"),
+    (0xc024, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA384"),
+    (0xc028, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA384"),
+    (0x0067, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA256"),
+    (0x006b, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA256"),
+    (0x009c, "TLS_RSA_WITH_AES_128_GCM_SHA256"),
+    (0x009d, "TLS_RSA_WITH_AES_256_GCM_SHA384"),
+    (0x003c, "TLS_RSA_WITH_AES_128_CBC_SHA256"),
+    (0x003d, "TLS_RSA_WITH_AES_256_CBC_SHA256"),
 ];
 
 /// Any version: ECDHE, DHE and plain RSA with AES-CBC, 3DES, and RC4, which some forgotten servers have alone.
-const OLD_SUITES: &[u16] = &[
-    0xc009, 0xc013, 0xc00a, 0xc014, 0x0033, 0x0039, 0x002f, 0x0035, 0xc008, 0xc012, 0x0016, 0x000a, 0xc007, 0xc011,
-    0x0005, 0x0004,
+const OLD_SUITES: &[(u16, &str)] = &[
+    (0xc009, "TLS_ECDHE_ECDSA_WITH_AES_128_CBC_SHA"),
+    (0xc013, "TLS_ECDHE_RSA_WITH_AES_128_CBC_SHA"),
+    (0xc00a, "TLS_ECDHE_ECDSA_WITH_AES_256_CBC_SHA"),
+    (0xc014, "TLS_ECDHE_RSA_WITH_AES_256_CBC_SHA"),
+    (0x0033, "TLS_DHE_RSA_WITH_AES_128_CBC_SHA"),
+    (0x0039, "TLS_DHE_RSA_WITH_AES_256_CBC_SHA"),
+    (0x002f, "TLS_RSA_WITH_AES_128_CBC_SHA"),
+    (0x0035, "TLS_RSA_WITH_AES_256_CBC_SHA"),
+    (0xc008, "TLS_ECDHE_ECDSA_WITH_3DES_EDE_CBC_SHA"),
+    (0xc012, "TLS_ECDHE_RSA_WITH_3DES_EDE_CBC_SHA"),
+    (0x0016, "TLS_DHE_RSA_WITH_3DES_EDE_CBC_SHA"),
+    (0x000a, "TLS_RSA_WITH_3DES_EDE_CBC_SHA"),
+    (0xc007, "TLS_ECDHE_ECDSA_WITH_RC4_128_SHA"),
+    (0xc011, "TLS_ECDHE_RSA_WITH_RC4_128_SHA"),
+    (0x0005, "TLS_RSA_WITH_RC4_128_SHA"),
+    (0x0004, "TLS_RSA_WITH_RC4_128_MD5"),
 ];
 
 #[cfg(test)]

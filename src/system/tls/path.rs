@@ -132,3 +132,34 @@ fn signs_itself(der: &CertificateDer<'_>, certificate: &Certificate, trust: &Tru
     known.peek().is_none()
         || known.any(|algorithm| algorithm.verify_signature(key, tbs, &parsed.signature_value.data).is_ok())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use rustls::{client::verify_server_name, pki_types::ServerName};
+
+    use super::*;
+    use crate::{
+        rules::certificate::{AltName, covers},
+        system::tls::testing::{Authority, leaf},
+    };
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// Our own matching, which can say why, must agree with the one that decides for clients.
+        #[test]
+        fn names_match_as_the_verifier_says(
+            pattern in r"(\*\.|[ab]\*\.|\*)?([abAB]{1,2}\.){0,2}(test|Test|127\.0\.0\.1)",
+            host in r"([ab]{1,2}\.){0,3}test",
+        ) {
+            let mut params = leaf(&[]);
+            params.subject_alt_names = vec![rcgen::SanType::DnsName(pattern.clone().try_into().unwrap())];
+            let der = Authority::new("T Root").issue_with(params).der;
+            let parsed = ParsedCertificate::try_from(&der).unwrap();
+            let name = ServerName::try_from(host.clone()).unwrap();
+            let theirs = verify_server_name(&parsed, &name).is_ok();
+            prop_assert_eq!(covers(&[AltName::Dns(pattern.clone())], &host), theirs, "{} for {}", pattern, host);
+        }
+    }
+}
