@@ -201,9 +201,9 @@ pub(super) fn command(source: &NginxSource, words: &[&str]) -> String {
 pub(super) fn container(source: &NginxSource) -> String {
     match source {
         NginxSource::Compose(compose) => format!(
-            "\"$(docker ps -q --filter {} --filter {})\"",
-            shell_words::quote(&format!("label=com.docker.compose.project={}", compose.project)),
-            shell_words::quote(&format!("label=com.docker.compose.service={}", compose.service)),
+            "\"$(docker ps -q --filter label=com.docker.compose.project={} --filter label=com.docker.compose.service={})\"",
+            shell_words::quote(&compose.project),
+            shell_words::quote(&compose.service),
         ),
         NginxSource::Container(name) => shell_words::quote(name).into_owned(),
         NginxSource::Host | NginxSource::Dump(_) | NginxSource::Files(_) => String::new(),
@@ -248,3 +248,6 @@ fn inner_address(nginx: &Nginx) -> Option<IpAddr> {
     // With several networks it cannot be told which one a request comes through.
     addresses.all(|other: IpAddr| other.is_ipv4() != first.is_ipv4()).then_some(first)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,15 @@
 //! `nginx.fresh`: the running nginx has read its files as they are now.
 
+use std::time::Duration;
+
 use futures_util::{FutureExt, future::BoxFuture};
 
 use super::{Check, NginxSource, Scope, Site, nginx};
 use crate::{report::Finding, rules::fresh};
+
+/// How often to look while a reload is under way, and how long to wait in between.
+const LOOKS: u32 = 3;
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// The check.
 pub struct NginxFresh;
@@ -51,8 +57,18 @@ async fn look(scope: &Scope<'_>) -> Finding {
         (Err(_), Some(root)) => return nginx::follow("nginx.fresh", site, root),
         (Err(error), None) => return Finding::unknown("nginx.fresh", &site.name, error.to_string()),
     };
-    let freshness = view.nginx.freshness(&fresh::certificates(config)).await;
-    let newest = freshness.looked_at.clone().unwrap_or_default();
-    let by_hand = format!("{}; {}", view.nginx.workers_command(), view.nginx.list_command(&newest));
-    fresh::judge(&site.name, &freshness, scope.context.clock.now()).by_hand(by_hand)
+    let certificates = fresh::certificates(config);
+    let mut looks = LOOKS;
+    loop {
+        let freshness = view.nginx.freshness(&certificates).await;
+        let finding = fresh::judge(&site.name, &freshness, scope.context.clock.now());
+        looks -= 1;
+        // A reload that is under way settles by itself.
+        if looks > 0 && finding.data.get("reason").is_some_and(|reason| reason == fresh::MIXED) {
+            tokio::time::sleep(PAUSE).await;
+            continue;
+        }
+        let main = freshness.looked_at.unwrap_or_default();
+        return finding.by_hand(format!("{}; {}", view.nginx.workers_command(), view.nginx.list_command(&main)));
+    }
 }

@@ -15,23 +15,7 @@ use crate::{
 
 /// Looks at the nginx that runs on this machine outside every container.
 pub(super) async fn observe(context: &Context, timeout: Duration) -> Result<Nginx, Fault> {
-    let now = context.clock.now();
-    let seen = procfs::find(|arguments| super::role(&arguments.join(" ")).is_some(), now);
-    // The title of a process is its own to choose, and the program in it is going to be run: only root's, or ours.
-    let own = rustix::process::geteuid().as_raw();
-    let (trusted, others): (Vec<_>, Vec<_>) = seen
-        .into_iter()
-        .filter(|one| !one.contained)
-        .partition(|one| one.owner == 0 || one.owner == own || is_child(&one.arguments));
-    let processes: Vec<Process> = trusted
-        .into_iter()
-        .map(|one| Process {
-            pid: one.pid,
-            parent: one.parent,
-            started: one.started,
-            arguments: one.arguments.join(" "),
-        })
-        .collect();
+    let (processes, others) = processes(context);
     let found = find(&processes).ok_or_else(|| match others.first() {
         None => Fault {
             reason: "no-nginx",
@@ -65,7 +49,6 @@ pub(super) async fn observe(context: &Context, timeout: Duration) -> Result<Ngin
     Ok(Nginx {
         place: Place::Host,
         start: Some(start),
-        workers: found.workers,
         version: about.version,
         config,
         refusal: said,
@@ -74,6 +57,26 @@ pub(super) async fn observe(context: &Context, timeout: Duration) -> Result<Ngin
         context: context.clone(),
         timeout,
     })
+}
+
+/// The processes of nginx outside containers, and the masters that are not to be trusted.
+///
+/// The title of a process is its own to choose, and the program in it is going to be run: only root's, or ours.
+pub(super) fn processes(context: &Context) -> (Vec<Process>, Vec<procfs::Seen>) {
+    let now = context.clock.now();
+    let seen = procfs::find(|arguments| super::role(&arguments.join(" ")).is_some(), now);
+    let own = rustix::process::geteuid().as_raw();
+    let (trusted, others): (Vec<_>, Vec<_>) = seen
+        .into_iter()
+        .filter(|one| !one.contained)
+        .partition(|one| one.owner == 0 || one.owner == own || is_child(&one.arguments));
+    let process = |one: procfs::Seen| Process {
+        pid: one.pid,
+        parent: one.parent,
+        started: one.started,
+        arguments: one.arguments.join(" "),
+    };
+    (trusted.into_iter().map(process).collect(), others)
 }
 
 type Parsed = Result<crate::rules::nginx::Config, crate::rules::nginx::ParseError>;

@@ -76,8 +76,6 @@ pub struct Nginx {
     pub place: Place,
     /// What it was started with; nothing where only files were read.
     pub start: Option<Start>,
-    /// Its workers; none where only files were read.
-    pub workers: Vec<Worker>,
     /// Its version, like `1.22.1`.
     pub version: Option<String>,
     /// The configuration in the files.
@@ -223,6 +221,23 @@ impl Nginx {
         }
     }
 
+    /// The workers as they are at this moment.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be seen, in words.
+    pub async fn workers(&self) -> Result<Vec<Worker>, String> {
+        let processes = match &self.place {
+            Place::Container { container, .. } => {
+                let docker = Docker::new(&self.context, self.timeout);
+                docker.processes(&container.id).await.map_err(|trouble| trouble.to_string())?
+            }
+            Place::Host => host::processes(&self.context).0,
+            Place::Dump(_) | Place::Files(_) => return Err("files alone have no processes".to_owned()),
+        };
+        find(&processes).map(|found| found.workers).ok_or_else(|| "nginx does not run any more".to_owned())
+    }
+
     /// What is known of when the files were read; `certificates` are files that the configuration names.
     pub async fn freshness(&self, certificates: &[String]) -> Freshness {
         let files = self.config.as_ref().map(Config::files).unwrap_or_default();
@@ -233,10 +248,12 @@ impl Nginx {
             Place::Container { container, .. } => self.dates(container, &paths, looked_at.as_deref()).await,
             _ => paths.iter().map(|path| modified(Path::new(path))).collect(),
         };
+        // After the files: a reload between the two would make fresh workers look old.
+        let workers = self.workers().await;
         let files = paths.iter().zip(dated).map(|(path, modified)| File { path: (*path).to_owned(), modified });
         Freshness {
             place: self.title(),
-            workers: self.workers.clone(),
+            workers,
             files: files.collect(),
             // A relative path is completed by nginx with a prefix that is compiled in.
             started_with: self
@@ -304,7 +321,6 @@ impl Nginx {
         };
         Ok(Self {
             start: Some(start),
-            workers: found.workers,
             version: about.version,
             config,
             refusal,
@@ -320,7 +336,6 @@ impl Nginx {
         Self {
             place,
             start: None,
-            workers: Vec::new(),
             version: None,
             config,
             refusal: None,

@@ -69,7 +69,8 @@ async fn the_dump_is_asked_with_the_masters_own_arguments() {
     assert_eq!(nginx.config.as_ref().unwrap().files(), ["/x/prod.conf"]);
     assert_eq!((nginx.version.as_deref(), nginx.refusal.as_deref()), (Some("1.25.3"), None));
     assert_eq!(nginx.warnings, ["nginx: [warn] x in /x/prod.conf:1"]);
-    let workers: Vec<(u32, bool)> = nginx.workers.iter().map(|worker| (worker.pid, worker.leaving)).collect();
+    let workers: Vec<(u32, bool)> =
+        nginx.workers().await.unwrap().iter().map(|worker| (worker.pid, worker.leaving)).collect();
     assert_eq!(workers, [(71, false), (72, true)]);
     assert_eq!((nginx.inner_port(443), nginx.inner_port(80)), (8443, 80));
     assert_eq!(nginx.dump_command(), "docker exec web /opt/nginx -c /x/prod.conf -g 'daemon off;' -T");
@@ -166,7 +167,7 @@ async fn files_are_read_with_what_they_include_beside_them() {
     let expected =
         [main.to_str().unwrap(), "/etc/nginx/mime.types", "/etc/nginx/conf.d/a.conf", "/etc/nginx/conf.d/b.conf"];
     assert_eq!(config.files(), expected);
-    assert!(nginx.workers.is_empty() && nginx.start.is_none());
+    assert!(nginx.workers().await.is_err() && nginx.start.is_none());
 }
 
 #[test]
