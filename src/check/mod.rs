@@ -12,7 +12,14 @@ mod http_status;
 #[cfg(test)]
 mod http_tests;
 mod oauth_redirect;
+mod nginx;
+mod nginx_config;
+mod nginx_fresh;
+mod nginx_headers;
 mod run;
+mod gunicorn_exposed;
+mod gunicorn_settings;
+mod gunicorn_trust;
 mod scope;
 mod site;
 #[cfg(test)]
@@ -26,6 +33,7 @@ mod tls_hygiene;
 mod tls_key;
 mod tls_name;
 mod tls_protocols;
+mod tls_served;
 mod tls_validity;
 mod visit;
 mod web;
@@ -80,4 +88,10 @@ pub static REGISTRY: &[&dyn Check] = &[
     &http_hsts::HttpHsts,
     &http_host::HttpHost,
     &oauth_redirect::OauthRedirect,
+    &tls_served::TlsServed,
+    &nginx_config::NginxConfig,
+    &nginx_headers::NginxHeaders,
+    &nginx_fresh::NginxFresh,
 ];
+pub static REGISTRY: &[&dyn Check] =
+    &[&gunicorn_settings::GunicornSettings, &gunicorn_trust::GunicornTrust, &gunicorn_exposed::GunicornExposed];

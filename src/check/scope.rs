@@ -1,6 +1,6 @@
 //! What the checks of one site share: its settings, the world, and what was observed once.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use futures_util::future::join_all;
 use tokio::{sync::OnceCell, time::Instant};
@@ -9,12 +9,19 @@ use super::{
     http_redirect,
     visit::{self, Visit},
     web::Hops,
+    nginx,
+    visit::{self, Visit},
 };
 use crate::{
-    check::{Resolve, Site},
-    rules::certificate::{Offers, plain},
+    check::{GunicornSource, Resolve, Site},
+    rules::{
+        certificate::{Offers, plain},
+        gunicorn::{self, Observation},
+    },
     system::{
         Context,
+        gunicorn::{Place, observe},
+        nginx::Fault,
         resolve::{Unresolved, resolve},
         tls::{Trust, hello},
     },
@@ -26,10 +33,13 @@ pub struct Scope<'a> {
     pub site: &'a Site,
     /// The world.
     pub context: &'a Context,
+    began: Instant,
     addresses: OnceCell<Result<Vec<SocketAddr>, Unresolved>>,
     visits: OnceCell<Result<Vec<Visit>, Unresolved>>,
     offers: OnceCell<Vec<(SocketAddr, Offers)>>,
     hops: OnceCell<Option<Hops>>,
+    nginx: OnceCell<Result<nginx::View, Fault>>,
+    gunicorn: OnceCell<Option<Result<Observation, gunicorn::Trouble>>>,
 }
 
 impl<'a> Scope<'a> {
@@ -38,10 +48,13 @@ impl<'a> Scope<'a> {
         Self {
             site,
             context,
+            began: Instant::now(),
             addresses: OnceCell::new(),
             visits: OnceCell::new(),
             offers: OnceCell::new(),
             hops: OnceCell::new(),
+            nginx: OnceCell::new(),
+            gunicorn: OnceCell::new(),
         }
     }
 
@@ -77,10 +90,8 @@ impl<'a> Scope<'a> {
     pub async fn visits(&self) -> &Result<Vec<Visit>, Unresolved> {
         self.visits
             .get_or_init(|| async {
-                let started = Instant::now();
                 let addresses = self.addresses().await.clone()?;
-                let left = self.site.timeout.saturating_sub(started.elapsed());
-                Ok(visit::all(self, &addresses, left).await)
+                Ok(visit::all(self, &addresses, self.left()).await)
             })
             .await
     }
@@ -98,6 +109,11 @@ impl<'a> Scope<'a> {
             .as_ref()
     }
 
+    /// One look at the site's nginx, and what its files say about the site.
+    pub async fn nginx(&self) -> &Result<nginx::View, Fault> {
+        self.nginx.get_or_init(|| nginx::look(self.site, self.context)).await
+    }
+
     /// Which older protocol versions each address offers; empty when there is no address.
     pub async fn offers(&self) -> &[(SocketAddr, Offers)] {
         self.offers
@@ -112,5 +128,26 @@ impl<'a> Scope<'a> {
                 .await
             })
             .await
+    }
+
+    /// What was seen of gunicorn; `None` when the site has no such section.
+    pub async fn gunicorn(&self) -> Option<&Result<Observation, gunicorn::Trouble>> {
+        let look = || async {
+            let place = match &self.site.gunicorn.as_ref()?.source {
+                GunicornSource::Container(name) => Place::Container(name),
+                GunicornSource::Compose(compose) => {
+                    Place::Service { project: &compose.project, service: &compose.service }
+                }
+                GunicornSource::PidFile(path) => Place::PidFile(path),
+                GunicornSource::Argv(words) => Place::Argv(words),
+            };
+            Some(observe(self.context, place, self.site.timeout).await)
+        };
+        self.gunicorn.get_or_init(look).await.as_ref()
+    }
+
+    /// What is left of the site's deadline, which the looks share: whoever asks late gets less and not more.
+    fn left(&self) -> Duration {
+        self.site.timeout.saturating_sub(self.began.elapsed())
     }
 }

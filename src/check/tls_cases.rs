@@ -130,16 +130,16 @@ async fn case_03_a_missing_intermediate_is_named() {
     look.expect(&[("tls.chain", Status::Fail, "`T Int` is missing")]).reason("tls.chain", "missing-intermediate");
 
     let mut params = leaf(&[HOST]);
-    params.custom_extensions.push(issuer_url("http://ca.bench.test/int.crt"));
+    params.custom_extensions.push(access(2, "http://ca.bench.test/int.crt"));
     let look = bench.serve_with(bench.middle.issue_with(params), &[], HOST).await;
     assert_eq!(look.one("tls.chain").data["issuer_url"], "http://ca.bench.test/int.crt");
     assert!(look.one("tls.chain").fix.as_ref().unwrap().contains("http://ca.bench.test/int.crt"));
 }
 
-/// Authority information access with one caIssuers entry (RFC 5280, 4.2.2.1).
-fn issuer_url(url: &str) -> rcgen::CustomExtension {
+/// Authority information access with one entry: 1 is OCSP, 2 is caIssuers (RFC 5280, 4.2.2.1).
+fn access(method: u8, url: &str) -> rcgen::CustomExtension {
     let location = [&[0x86, url.len() as u8][..], url.as_bytes()].concat();
-    let method = [0x06, 8, 0x2b, 6, 1, 5, 5, 7, 0x30, 2];
+    let method = [0x06, 8, 0x2b, 6, 1, 5, 5, 7, 0x30, method];
     let description = [&[0x30, (method.len() + location.len()) as u8][..], &method, &location].concat();
     let content = [&[0x30, description.len() as u8][..], &description].concat();
     rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 1], content)
@@ -425,13 +425,56 @@ async fn thresholds_follow_the_lifetime_or_are_fixed() {
 }
 
 #[tokio::test]
-async fn a_demanded_staple_that_is_not_sent_fails() {
+async fn a_demanded_staple_must_be_sent() {
     let bench = Bench::new();
     let mut params = leaf(&[HOST]);
     let feature = rcgen::CustomExtension::from_oid_content(&[1, 3, 6, 1, 5, 5, 7, 1, 24], vec![0x30, 3, 2, 1, 5]);
     params.custom_extensions.push(feature);
+    let issued = bench.middle.issue_with(params);
+    let chain = vec![issued.der.clone(), bench.middle.der()];
+    for (staple, status) in [(None, Status::Fail), (Some(vec![0x30, 0]), Status::Pass)] {
+        let server = showing(chain.clone(), &issued.key, staple).await;
+        let look = Look::at(&site(HOST, server.address, &[bench.root.der()])).await;
+        look.expect(&[("tls.hygiene", status, "")]);
+        if status == Status::Fail {
+            look.reason("tls.hygiene", "must-staple");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_staple_is_a_note_only_where_there_is_a_responder() {
+    let bench = Bench::new();
+    let mut params = leaf(&[HOST]);
+    params.custom_extensions.push(access(1, "http://ocsp.bench.test"));
     let look = bench.serve(bench.middle.issue_with(params), HOST).await;
-    look.expect(&[("tls.hygiene", Status::Fail, "demands a stapled OCSP answer")]).reason("tls.hygiene", "must-staple");
+    look.expect(&[("tls.hygiene", Status::Pass, "no OCSP answer is stapled")]);
+}
+
+#[tokio::test]
+async fn certificates_are_judged_although_the_handshake_breaks_off_after_them() {
+    let bench = Bench::new();
+    let issued = bench.middle.issue(&["b.bench.test"]);
+    let key = PrivateKeyDer::Pkcs8(issued.key.serialize_der().into());
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(bench.root.der()).unwrap();
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    let clients =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone()).build().unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_client_cert_verifier(clients)
+        .with_single_cert(vec![issued.der, bench.middle.der()], key)
+        .unwrap();
+    let server = Server::with_config(config).await;
+    let look = Look::at(&site(HOST, server.address, &[bench.root.der()])).await;
+    look.expect(&[
+        ("tls.chain", Status::Fail, "refused the TLS handshake"),
+        ("tls.name", Status::Fail, "`b.bench.test`"),
+    ])
+    .reason("tls.chain", "alert");
+    assert_eq!(look.one("tls.chain").data["chain"].as_array().unwrap().len(), 2);
 }
 
 #[tokio::test]
@@ -456,7 +499,7 @@ async fn a_store_that_is_not_there_is_told_where_the_chain_fails() {
 }
 
 /// A server that shows `chain` and signs with `key`, whether or not they belong together.
-async fn showing(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> Server {
+async fn showing(chain: Vec<CertificateDer<'static>>, key: &KeyPair, staple: Option<Vec<u8>>) -> Server {
     #[derive(Debug)]
     struct Shown(Arc<CertifiedKey>);
     impl ResolvesServerCert for Shown {
@@ -466,17 +509,19 @@ async fn showing(chain: Vec<CertificateDer<'static>>, key: &KeyPair) -> Server {
     }
     let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
     let signing = aws_lc_rs::sign::any_supported_type(&key).unwrap();
+    let mut shown = CertifiedKey::new(chain, signing);
+    shown.ocsp = staple;
     let config = rustls::ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_no_client_auth()
-        .with_cert_resolver(Arc::new(Shown(Arc::new(CertifiedKey::new(chain, signing)))));
+        .with_cert_resolver(Arc::new(Shown(Arc::new(shown))));
     Server::with_config(config).await
 }
 
 #[tokio::test]
 async fn a_certificate_that_cannot_be_read_fails_and_hides_nothing_else() {
-    let server = showing(vec![CertificateDer::from(vec![0x30, 3, 2, 1, 1])], &KeyPair::generate().unwrap()).await;
+    let server = showing(vec![CertificateDer::from(vec![0x30, 3, 2, 1, 1])], &KeyPair::generate().unwrap(), None).await;
     let found = look(&site(HOST, server.address, &[]), TLS).await;
     let chain = &found["tls.chain"][0];
     assert_eq!((chain.status, &chain.data["reason"]), (Status::Fail, &"unreadable".into()), "{chain:#?}");
@@ -491,7 +536,7 @@ async fn a_certificate_of_somebody_else_is_no_proof() {
     let bench = Bench::new();
     let stolen = bench.middle.issue(&[HOST]).der;
     let sha256: [u8; 32] = Sha256::digest(&stolen).into();
-    let server = showing(vec![stolen, bench.middle.der()], &KeyPair::generate().unwrap()).await;
+    let server = showing(vec![stolen, bench.middle.der()], &KeyPair::generate().unwrap(), None).await;
     let mut site = site(HOST, server.address, &[bench.root.der()]);
     for fingerprints in [vec![], vec![sha256]] {
         site.fingerprints = fingerprints;

@@ -51,11 +51,15 @@ impl Check for TlsChain {
 pub(super) async fn judge(scope: &Scope<'_>, visit: &Visit) -> Finding {
     let name = &scope.site.name;
     match (&visit.trouble, &visit.tls) {
-        (Some(trouble), _) => {
+        (Some(trouble), tls) => {
             // Only then is it worth waiting for the handshakes of another age.
             let offers = if trouble.may_be_age() { scope.offers().await } else { &[] };
             let offers = offers.iter().find(|(address, _)| *address == visit.address).map(|(_, offers)| offers);
-            certificate::trouble(name, trouble, offers)
+            let finding = certificate::trouble(name, trouble, offers);
+            match tls {
+                Some(tls) => finding.data("chain", certificate::sent(tls)),
+                None => finding,
+            }
         }
         (None, Some(tls)) => certificate::chain(name, tls),
         (None, None) => Finding::skip("tls.chain", name, "the site's address is not https"),

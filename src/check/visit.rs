@@ -170,7 +170,8 @@ pub(super) fn s_client(site: &Site, further: &str) -> String {
     let host = site.url.host_str().unwrap_or_default();
     let name = crate::rules::certificate::plain(host);
     let port = site.url.port_or_known_default().unwrap_or(443);
-    let to = match site.resolve.first() {
+    let meant = |listed: &str| crate::rules::certificate::plain(listed) == name;
+    let to = match site.resolve.iter().find(|entry| entry.host.as_deref().is_none_or(meant)) {
         Some(entry) => SocketAddr::new(entry.address, port).to_string(),
         None => format!("{host}:{port}"),
     };

@@ -7,8 +7,12 @@ pub mod cancel;
 pub mod clock;
 pub mod docker;
 pub mod http;
+pub mod nginx;
+pub mod gunicorn;
 pub mod process;
+pub mod procfs;
 pub mod resolve;
+pub mod state;
 pub mod tls;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};

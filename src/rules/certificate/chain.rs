@@ -8,7 +8,6 @@ use crate::report::Finding;
 /// Judges `tls.chain`.
 pub fn chain(subject: &str, tls: &TlsObservation) -> Finding {
     let finding = judge(subject, tls);
-    let sent: Vec<Value> = tls.chain.iter().map(entry).collect();
     let finding = match &tls.trust_trouble {
         Some(trouble) if !finding.status.is_fine() && finding.cause.is_none() => {
             finding.cause(format!("trust store: {trouble}"))
@@ -16,7 +15,12 @@ pub fn chain(subject: &str, tls: &TlsObservation) -> Finding {
         _ => finding,
     };
     let names: Vec<String> = tls.chain.iter().map(title).collect();
-    finding.observed(names.join(", ")).data("chain", sent).data("trust", tls.trust.as_str())
+    finding.observed(names.join(", ")).data("chain", sent(tls)).data("trust", tls.trust.as_str())
+}
+
+/// The certificates that were sent, for `data.chain`.
+pub fn sent(tls: &TlsObservation) -> Vec<Value> {
+    tls.chain.iter().map(entry).collect()
 }
 
 fn judge(subject: &str, tls: &TlsObservation) -> Finding {

@@ -14,7 +14,7 @@ mod trouble;
 mod validity;
 mod x509;
 
-pub use chain::chain;
+pub use chain::{chain, sent};
 pub use hygiene::hygiene;
 pub use key::key;
 pub use name::{covers, name, plain};

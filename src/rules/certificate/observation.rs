@@ -77,10 +77,10 @@ pub enum PathFault {
     Other(String),
     /// The certificate is for another purpose than a TLS server.
     Purpose,
-    /// The certificate cannot be read.
-    Unreadable(String),
     /// No path ends at a trusted root.
     UnknownIssuer,
+    /// The certificate cannot be read.
+    Unreadable(String),
     /// A signature on the path has an algorithm that is not accepted any more.
     UnsupportedSignature,
 }

@@ -36,10 +36,10 @@ pub enum Trouble {
 /// What a server said that does not speak TLS.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Instead {
+    /// Neither TLS nor HTTP: its first bytes, printable.
+    Bytes(String),
     /// Plain HTTP, with its status line.
     Http(String),
-    /// Something else: its first bytes, printable.
-    Bytes(String),
 }
 
 /// How far a connection had come.

@@ -84,8 +84,8 @@ pub(super) fn examine(chain: &[CertificateDer<'static>], links: &[Link], trust: 
     Path { at, now, ever, until }
 }
 
-/// A server may send as many certificates as fit; ten of them are more than any real path has.
-const MOST_MOMENTS: usize = 20;
+/// A server may send as many certificates as fit; the dates of the leaf and five others are more than any real path has.
+const MOST_MOMENTS: usize = 12;
 
 fn fault(error: Error) -> PathFault {
     let Error::InvalidCertificate(error) = error else { return PathFault::Other(error.to_string()) };
