@@ -191,6 +191,21 @@ mod tests {
     }
 
     #[test]
+    fn what_the_system_said_decides_what_to_do() {
+        for (kind, says) in [
+            (io::ErrorKind::PermissionDenied, "run as a user who may write to `/srv/reports`"),
+            (io::ErrorKind::QuotaExceeded, "free some space"),
+            (io::ErrorKind::NotADirectory, "a part of `/srv/reports` is a file"),
+            (io::ErrorKind::Other, "check `/srv/reports`"),
+        ] {
+            let error = trouble(Path::new("/srv/reports/a.json"), &kind.into());
+            assert!(error.hints[0].starts_with(says), "{error:?}");
+        }
+        let error = trouble(Path::new("a.json"), &io::ErrorKind::NotFound.into());
+        assert!(error.hints[0].ends_with("`mkdir -p .`"), "{error:?}");
+    }
+
+    #[test]
     fn a_device_is_written_to_and_not_replaced() {
         write_through(Path::new("/dev/null"), b"x", Mode::Exactly(0o644)).unwrap();
         assert!(fs::metadata("/dev/null").unwrap().file_type().is_char_device());
