@@ -35,10 +35,8 @@ impl Hops {
             Ok(addresses) => addresses,
             Err(unresolved) => return Self::Unresolved(unresolved),
         };
-        let mut looks: FuturesUnordered<_> = addresses
-            .iter()
-            .map(|address| async move { (*address, walk(scope, start, *address).await) })
-            .collect();
+        let mut looks: FuturesUnordered<_> =
+            addresses.iter().map(|address| async move { (*address, walk(scope, start, *address).await) }).collect();
         let mut walks = Vec::with_capacity(addresses.len());
         while let Some((address, walk)) = looks.next().await {
             if scope.site.addresses == Addresses::First && has_answer(&walk) {
