@@ -14,6 +14,7 @@
 //! Floors 2 (`backup`, `renew_cert`, `schedule`) and 4 (`setup`, `overview`) come with their jobs.
 
 pub mod check;
+pub mod cli;
 pub mod error;
 pub mod report;
 pub mod rules;

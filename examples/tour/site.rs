@@ -56,7 +56,7 @@ impl Authority {
     /// A server configuration for `localhost` with 90 days of which `left` remain.
     fn server(&self, now: Timestamp, left: i64) -> Result<ServerConfig, Anything> {
         let midnight = |days: i64| {
-            let date = (now.to_zoned(TimeZone::UTC).date()).checked_add(days.days())?;
+            let date = (TimeZone::UTC.to_datetime(now).date()).checked_add(days.days())?;
             let part = |number: i8| u8::try_from(number).unwrap_or(1);
             Ok::<_, Anything>(rcgen::date_time_ymd(date.year().into(), part(date.month()), part(date.day())))
         };

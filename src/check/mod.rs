@@ -5,6 +5,13 @@
 //! observed once per run, in [`Scope`].
 
 mod cause;
+mod http_host;
+mod http_hsts;
+mod http_redirect;
+mod http_status;
+#[cfg(test)]
+mod http_tests;
+mod oauth_redirect;
 mod run;
 mod scope;
 mod site;
@@ -21,6 +28,7 @@ mod tls_name;
 mod tls_protocols;
 mod tls_validity;
 mod visit;
+mod web;
 
 use futures_util::future::BoxFuture;
 
@@ -67,4 +75,9 @@ pub static REGISTRY: &[&dyn Check] = &[
     &tls_key::TlsKey,
     &tls_protocols::TlsProtocols,
     &tls_hygiene::TlsHygiene,
+    &http_status::HttpStatus,
+    &http_redirect::HttpRedirect,
+    &http_hsts::HttpHsts,
+    &http_host::HttpHost,
+    &oauth_redirect::OauthRedirect,
 ];

@@ -5,7 +5,11 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use futures_util::future::join_all;
 use tokio::{sync::OnceCell, time::Instant};
 
-use super::visit::{self, Visit};
+use super::{
+    http_redirect,
+    visit::{self, Visit},
+    web::Hops,
+};
 use crate::{
     check::{Resolve, Site},
     rules::certificate::{Offers, plain},
@@ -26,6 +30,7 @@ pub struct Scope<'a> {
     addresses: OnceCell<Result<Vec<SocketAddr>, Unresolved>>,
     visits: OnceCell<Result<Vec<Visit>, Unresolved>>,
     offers: OnceCell<Vec<(SocketAddr, Offers)>>,
+    hops: OnceCell<Option<Hops>>,
 }
 
 impl<'a> Scope<'a> {
@@ -38,6 +43,7 @@ impl<'a> Scope<'a> {
             addresses: OnceCell::new(),
             visits: OnceCell::new(),
             offers: OnceCell::new(),
+            hops: OnceCell::new(),
         }
     }
 
@@ -79,16 +85,29 @@ impl<'a> Scope<'a> {
             .await
     }
 
+    /// The ways from plain HTTP; `None` where nothing is said about that side.
+    pub(super) async fn hops(&self) -> Option<&Hops> {
+        self.hops
+            .get_or_init(|| async {
+                match http_redirect::start(self.site) {
+                    Ok(start) => Some(Hops::observe(self, &start).await),
+                    Err(_) => None,
+                }
+            })
+            .await
+            .as_ref()
+    }
+
     /// Which older protocol versions each address offers; empty when there is no address.
     pub async fn offers(&self) -> &[(SocketAddr, Offers)] {
         self.offers
             .get_or_init(|| async {
                 let Ok(addresses) = self.addresses().await else { return Vec::new() };
-                let host = self.site.url.host_str().unwrap_or_default();
+                let (host, left) = (self.site.url.host_str().unwrap_or_default(), self.left());
                 join_all(
-                    addresses.iter().map(|address| async move {
-                        (*address, hello::offers(*address, host, self.site.timeout).await)
-                    }),
+                    addresses
+                        .iter()
+                        .map(|address| async move { (*address, hello::offers(*address, host, left).await) }),
                 )
                 .await
             })

@@ -98,7 +98,10 @@ pub struct TlsPolicy {
     pub min_version: TlsVersion,
 }
 
-pub use crate::rules::certificate::{Threshold, TlsVersion};
+pub use crate::rules::{
+    certificate::{Threshold, TlsVersion},
+    oauth::Provider,
+};
 pub use crate::system::resolve::{Family, Resolve};
 
 /// Where the nginx configuration comes from, and what it must hold.
@@ -181,13 +184,4 @@ pub struct OauthSite {
     pub redirect_uri: Option<String>,
     /// The exact `client_id`, when given.
     pub client_id: Option<String>,
-}
-
-/// An OAuth 2.0 authorization server.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Provider {
-    /// `https://accounts.google.com/…`, client ids end in `.apps.googleusercontent.com`.
-    Google,
-    /// An authorization endpoint of one's own.
-    Authorize(Url),
 }

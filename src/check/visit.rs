@@ -13,8 +13,8 @@ use super::{Addresses, Scope, Site, tls_chain};
 use crate::{
     report::{Finding, Status},
     rules::{
-        certificate::{Stage, TlsObservation, Trouble},
-        http::{Answer, HttpFailure, Stage as HttpStage},
+        certificate::{TlsObservation, Trouble},
+        http::{Answer, HttpFailure},
     },
     system::{
         http::{Limits, Request, exchange, get_plain},
@@ -85,26 +85,10 @@ async fn one(scope: &Scope<'_>, address: SocketAddr, within: Duration) -> Visit 
         Err(failed) => Visit {
             address,
             tls: failed.observation.map(|observation| *observation),
-            answer: Err(in_words_of_http(&failed.trouble)),
+            answer: Err(HttpFailure::from(failed.trouble.clone())),
             trouble: Some(failed.trouble),
             took: start.elapsed(),
         },
-    }
-}
-
-fn in_words_of_http(trouble: &Trouble) -> HttpFailure {
-    match trouble {
-        Trouble::Closed => HttpFailure::Closed,
-        Trouble::NoRoute(why) | Trouble::Unreachable(why) => HttpFailure::Unreachable(why.clone()),
-        Trouble::Refused => HttpFailure::Refused,
-        Trouble::Timeout { stage, after } => {
-            let stage = match stage {
-                Stage::Connect => HttpStage::Connect,
-                Stage::Handshake => HttpStage::Answer,
-            };
-            HttpFailure::Timeout { stage, after: *after }
-        }
-        other => HttpFailure::Other(other.to_string()),
     }
 }
 

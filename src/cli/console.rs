@@ -6,7 +6,8 @@ use std::{
     io::{IsTerminal, stderr, stdin, stdout},
 };
 
-use super::args::When;
+use super::style::{Choice, Surroundings};
+use crate::system::Context;
 
 /// Without a terminal that says otherwise.
 const COLUMNS: usize = 80;
@@ -22,8 +23,6 @@ pub struct Console {
     pub stderr: bool,
     /// The width in columns.
     pub columns: usize,
-    /// Whether the environment allows colour (`NO_COLOR`, `CLICOLOR_FORCE`, `TERM`); `None` leaves it to the stream.
-    pub colour: Option<bool>,
 }
 
 impl Console {
@@ -35,29 +34,16 @@ impl Console {
             .or_else(|| rustix::termios::tcgetwinsize(stdout()).ok().map(|size| usize::from(size.ws_col)))
             .filter(|columns| *columns >= 20)
             .unwrap_or(COLUMNS);
-        // https://no-color.org and https://bixense.com/clicolors: to refuse is stronger than to force.
-        let colour = if variable("NO_COLOR").is_some() || variable("TERM").is_some_and(|term| term == "dumb") {
-            Some(false)
-        } else if variable("CLICOLOR_FORCE").is_some_and(|value| value != "0") {
-            Some(true)
-        } else {
-            None
-        };
-        Self {
-            stdin: stdin().is_terminal(),
-            stdout: stdout().is_terminal(),
-            stderr: stderr().is_terminal(),
-            columns,
-            colour,
-        }
+        Self { stdin: stdin().is_terminal(), stdout: stdout().is_terminal(), stderr: stderr().is_terminal(), columns }
     }
+}
 
-    /// Whether a stream gets colour; the flag is stronger than the environment.
-    pub fn coloured(&self, when: When, terminal: bool) -> bool {
-        match when {
-            When::Always => true,
-            When::Never => false,
-            When::Auto => self.colour.unwrap_or(terminal),
-        }
-    }
+/// Whether a stream gets colours, by the flag, the environment and what the stream is.
+pub fn colours(choice: Choice, terminal: bool, context: &Context) -> bool {
+    choice.colours(Surroundings {
+        terminal,
+        no_color: context.variable("NO_COLOR"),
+        clicolor_force: context.variable("CLICOLOR_FORCE"),
+        term: context.variable("TERM"),
+    })
 }

@@ -1,6 +1,6 @@
 //! The exit codes of the public contract (`docs/exit-codes.md`).
 
-use super::args::Format;
+use super::render::Format;
 use crate::{
     error::{Error, Kind},
     report::Report,
@@ -20,7 +20,7 @@ pub const NAGIOS_UNKNOWN: u8 = 3;
 
 /// The code of a run that ended with a report.
 pub fn of_report(report: &Report, format: Format) -> u8 {
-    if format == Format::Nagios { report.nagios_exit() } else { report.exit() }
+    if format.is_nagios() { report.nagios_exit() } else { report.exit() }
 }
 
 /// The code of a run that ended with an error.
@@ -28,7 +28,7 @@ pub fn of_error(error: &Error, format: Format, raised: Raised) -> u8 {
     match error.kind {
         Kind::BrokenPipe => 0,
         Kind::Interrupted => 128 + raised.signal.unwrap_or(2),
-        _ if format == Format::Nagios => NAGIOS_UNKNOWN,
+        _ if format.is_nagios() => NAGIOS_UNKNOWN,
         Kind::Config | Kind::Usage => USAGE,
         Kind::Failed => FAILED,
         Kind::Locked => LOCKED,
@@ -42,7 +42,7 @@ mod tests {
     #[test]
     fn every_kind_has_the_code_of_the_contract() {
         let raised = Raised { signal: Some(15), times: 1 };
-        let code = |kind, format| of_error(&Error::new(kind, "do it"), format, raised);
+        let code = |kind, format: &str| of_error(&Error::new(kind, "do it"), format.parse().unwrap(), raised);
         let table = [
             (Kind::BrokenPipe, 0, 0),
             (Kind::Config, 2, 3),
@@ -52,7 +52,7 @@ mod tests {
             (Kind::Usage, 2, 3),
         ];
         for (kind, human, nagios) in table {
-            assert_eq!((code(kind, Format::Human), code(kind, Format::Nagios)), (human, nagios), "{kind:?}");
+            assert_eq!((code(kind, "human"), code(kind, "nagios")), (human, nagios), "{kind:?}");
         }
     }
 }

@@ -13,20 +13,25 @@ pub mod render;
 pub mod settings;
 mod signals;
 pub mod style;
+mod usage;
 
-use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc};
+use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc, time::Duration};
 
-use clap::{Parser, error::ErrorKind};
+use clap::Parser;
 use jiff::Timestamp;
 
 use crate::{
     check,
     error::{Error, Kind, Result},
     report::Report,
+    rules::units,
     system::Context,
 };
-use args::{CheckArgs, Cli, Command, ConfigCommand, Format};
+use args::{CheckArgs, Cli, Command, ConfigCommand};
+use config::Loaded;
 use console::Console;
+use output::Output;
+use render::{Format, View, render_error};
 
 /// Runs one command line and returns its exit code. The same entry for `main`, the tour and tests with a fixed clock.
 ///
@@ -36,35 +41,37 @@ pub async fn run(arguments: Vec<OsString>, mut context: Context) -> u8 {
     let console = Console::real(&context.environment);
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
-        Err(error) => return usage(&error, &arguments, &context),
+        Err(error) => return usage::explain(&error, &arguments, &context),
     };
-    log(cli.global.verbose, &console);
+    log(cli.global.verbose, &console, &context);
     let drawn = console.stderr && !cli.global.no_progress && !cli.global.quiet;
     context.progress = Arc::new(progress::Bar::new(drawn));
     signals::listen(&context);
+    let view = view(&cli, &console, &context);
+    let outputs = match outputs(&cli) {
+        Ok(outputs) => outputs,
+        Err(error) => return fail(&error, &[], &view, &console, &context),
+    };
     let done = tokio::select! {
         biased;
         () = context.cancel.raised(1) => Err(Error::new(Kind::Interrupted, "finish").because("a signal ended the run")),
-        done = dispatch(&cli, &context, &console) => done,
+        done = dispatch(&cli, &context) => done,
     };
-    let output = output::Output::new(&cli.global, &console, &context);
-    let explain = matches!(&cli.command, Command::Check(args) if args.explain);
-    match done.and_then(|done| output.deliver(done, explain)) {
+    match done.and_then(|done| deliver(done, &outputs, &view, &context)) {
         Ok(code) => code,
-        Err(error) => output.fail(&error),
+        Err(error) => fail(&error, &outputs, &view, &console, &context),
     }
 }
 
 /// What a command leaves to be written.
-pub enum Done {
+enum Done {
     /// A report, in every format that was asked for.
     Report(Box<Report>),
     /// Text that is the result itself: a script, a schema, a list.
     Text(String),
 }
 
-async fn dispatch(cli: &Cli, context: &Context, console: &Console) -> Result<Done> {
-    let _ = console;
+async fn dispatch(cli: &Cli, context: &Context) -> Result<Done> {
     match &cli.command {
         Command::Check(args) => check(args, cli, context).await,
         Command::Config(args) => configure(args.command, cli, context),
@@ -82,8 +89,7 @@ async fn check(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<Done> {
     if args.list {
         return Ok(Done::Text(list()));
     }
-    let loaded = settings::load_for_check(args, cli.global.config.as_deref(), context)?;
-    let settings = settings::check(loaded.as_ref(), args, context)?;
+    let settings = check_settings(args, cli, context)?;
     let started = context.clock.now();
     let mut report = Report::new("check", host(), started);
     report.strict = settings.strict;
@@ -92,26 +98,110 @@ async fn check(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<Done> {
     Ok(Done::Report(Box::new(report)))
 }
 
+/// What `check` shall do: the command line over the file. Addresses alone need no file, so a wrong one is no hindrance.
+fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<check::Settings> {
+    let only_addresses = !args.targets.is_empty() && args.targets.iter().all(|target| target.contains("://"));
+    let loaded = match &cli.global.config {
+        None if only_addresses => None,
+        explicit => config::load(explicit.as_deref(), context)?,
+    };
+    warn(loaded.as_ref());
+    let flags = settings::CheckArgs {
+        targets: args.targets.clone(),
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        wait: args.wait.as_deref().map(|text| duration("--wait", text)).transpose()?,
+        strict: args.strict,
+        resolve: args.resolve.clone(),
+        ca_file: args.ca_file.clone(),
+        family: match (args.ipv4, args.ipv6) {
+            (true, _) => check::Family::V4,
+            (_, true) => check::Family::V6,
+            _ => check::Family::Any,
+        },
+        ids: check::REGISTRY.iter().map(|check| check.id()).collect(),
+    };
+    settings::check_settings(loaded.as_ref().map(|loaded| &loaded.model), &flags, context)
+}
+
+/// A duration of the command line.
+fn duration(flag: &str, text: &str) -> Result<Duration> {
+    units::parse_duration(text).map_err(|why| Error::new(Kind::Usage, format!("read `{flag} {text}`")).because(why))
+}
+
+/// What the operator should know of the file, although it can be used.
+fn warn(loaded: Option<&Loaded>) {
+    for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
+        anstream::eprintln!("warning: {warning}");
+    }
+}
+
 fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Done> {
     if command == ConfigCommand::Schema {
         let schema = serde_json::to_string_pretty(&config::schema());
         return Ok(Done::Text(schema.unwrap_or_default() + "\n"));
     }
-    let loaded = config::load(cli.global.config.as_deref(), context)?;
+    let Some(loaded) = config::load(cli.global.config.as_deref(), context)? else {
+        return Err(Error::new(Kind::Config, "find a configuration file")
+            .because("there is no mainstay.toml here or above, in the user's folder or in /etc/mainstay")
+            .hint("name one with --config FILE"));
+    };
+    warn(Some(&loaded));
     Ok(Done::Text(match command {
         ConfigCommand::Show => config::show(&loaded),
-        ConfigCommand::Check | ConfigCommand::Schema => format!("{}: fine\n", loaded.path.display()),
+        ConfigCommand::Check | ConfigCommand::Schema => format!("`{}` is right\n", loaded.path.display()),
     }))
 }
 
-/// What there is to check, one paragraph a check.
+/// What there is to check, two lines a check.
 fn list() -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    for check in check::REGISTRY {
-        let _ = writeln!(text, "{:<20} {}\n{:<20} needs {}", check.id(), check.title(), "", check.needs());
+    let entry = |check: &&dyn check::Check| {
+        let (id, title, needs) = (check.id(), check.title(), check.needs());
+        format!("{id:<18} {title}\n{:<18} needs {needs}\n", "")
+    };
+    check::REGISTRY.iter().map(entry).collect()
+}
+
+/// Where the result goes, and in which formats.
+fn outputs(cli: &Cli) -> Result<Vec<Output>> {
+    let extra = cli.global.outputs.iter().map(|text| text.parse()).collect::<Result<_>>()?;
+    output::settle(cli.global.format, extra)
+}
+
+/// How the reader of standard output wants to see it.
+fn view(cli: &Cli, console: &Console, context: &Context) -> View {
+    let now = context.clock.now();
+    View {
+        width: console.stdout.then_some(console.columns),
+        colour: console::colours(cli.global.color, console.stdout, context),
+        quiet: cli.global.quiet,
+        verbose: cli.global.verbose > 0,
+        explain: matches!(&cli.command, Command::Check(args) if args.explain),
+        checkout: context.variable("GITHUB_WORKSPACE").map(Into::into).or_else(|| Some(context.folder.clone())),
+        ..View::plain(cli.command.name(), now)
     }
-    text
+}
+
+/// Writes what a command left and returns the exit code.
+fn deliver(done: Done, outputs: &[Output], view: &View, context: &Context) -> Result<u8> {
+    let mut stdout = std::io::stdout();
+    match done {
+        Done::Text(text) => output::print(&mut stdout, &text).map(|()| 0),
+        Done::Report(report) => {
+            output::deliver(outputs, &context.folder, &mut stdout, &report, view)?;
+            Ok(exit::of_report(&report, output::on_stdout(outputs)))
+        }
+    }
+}
+
+/// Shows the error that ended the run, to the person and in every output, and returns the exit code.
+fn fail(error: &Error, outputs: &[Output], view: &View, console: &Console, context: &Context) -> u8 {
+    let format = output::on_stdout(outputs);
+    let person = View { width: console.stderr.then_some(console.columns), ..view.clone() };
+    // What cannot be written twice is not worth a second error.
+    let _ = output::deliver_error(outputs, &context.folder, &mut std::io::stdout(), error, view);
+    let _ = std::io::stderr().write_all(render_error(Format::default(), error, &person).as_bytes());
+    exit::of_error(error, format, context.cancel.state())
 }
 
 /// The name of this machine.
@@ -119,12 +209,12 @@ fn host() -> String {
     rustix::system::uname().nodename().to_string_lossy().into_owned()
 }
 
-fn elapsed(started: Timestamp, context: &Context) -> std::time::Duration {
+fn elapsed(started: Timestamp, context: &Context) -> Duration {
     context.clock.now().duration_since(started).try_into().unwrap_or_default()
 }
 
 /// Logs to standard error, when asked to.
-fn log(verbose: u8, console: &Console) {
+fn log(verbose: u8, console: &Console, context: &Context) {
     let level = match verbose {
         0 => return,
         1 => tracing::Level::DEBUG,
@@ -134,46 +224,16 @@ fn log(verbose: u8, console: &Console) {
     let filter = tracing_subscriber::EnvFilter::new(format!("mainstay={level}"));
     let _ = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_ansi(console.stderr && console.colour != Some(false))
+        .with_ansi(console::colours(style::Choice::Auto, console.stderr, context))
         .with_writer(std::io::stderr)
         .try_init();
-}
-
-/// Help, version and wrong usage: clap has the text, we have the streams and the codes.
-fn usage(error: &clap::Error, arguments: &[OsString], context: &Context) -> u8 {
-    match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
-            // A reader that has seen enough (`| head`) is no error.
-            let _ = error.print();
-            return 0;
-        }
-        _ => {}
-    }
-    let after_format = arguments.iter().skip_while(|argument| *argument != "--format").nth(1);
-    let asked = |name: &str| {
-        after_format.is_some_and(|value| value == name)
-            || arguments.iter().any(|argument| *argument == *format!("--format={name}"))
-    };
-    let text = error.render().to_string();
-    let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
-    let wrong = Error::new(Kind::Usage, "understand the command line").because(first).hint("see `mainstay --help`");
-    let mut stdout = std::io::stdout();
-    // These formats are read by programs, which need the error where they look for the result.
-    if asked("json") {
-        let _ = stdout.write_all(render::error(Format::Json, &wrong, context.clock.now()).as_bytes());
-    } else if asked("nagios") {
-        let _ = stdout.write_all(render::error(Format::Nagios, &wrong, context.clock.now()).as_bytes());
-        return exit::NAGIOS_UNKNOWN;
-    }
-    let _ = error.print();
-    exit::USAGE
 }
 
 /// From here on a panic says how to report it.
 pub fn report_bugs() {
     std::panic::set_hook(Box::new(|panic| {
         anstream::eprintln!("bug: {panic}");
-        anstream::eprintln!("mainstay {} stopped. This is a bug in mainstay, not in your set-up.", env!("CARGO_PKG_VERSION"));
+        anstream::eprintln!("mainstay {} stopped: a bug in mainstay, not in your set-up", env!("CARGO_PKG_VERSION"));
         anstream::eprintln!("hint: please report it with the lines above and the command line");
     }));
 }

@@ -7,12 +7,13 @@ use clap::{Command, CommandFactory};
 use super::args::Cli;
 use crate::{
     error::{Error, Kind, Result},
-    system::state::atomic,
+    system::state::{Mode, write},
 };
 
 /// The help of every command as Markdown, at a fixed width.
 pub fn markdown() -> String {
-    let mut page = String::from("# Command-line reference\n\nThe output of `--help`, command by command. A test keeps it true.\n");
+    let mut page =
+        String::from("# Command-line reference\n\nThe output of `--help`, command by command. A test keeps it true.\n");
     let mut root = Cli::command().term_width(100);
     root.build();
     write_command(&mut page, &mut root, "mainstay");
@@ -58,7 +59,7 @@ fn write_pages(command: &Command, name: &str, folder: &Path, names: &mut Vec<Str
     clap_mangen::Man::new(command.clone().name(name.to_owned()).bin_name(name.replace('-', " ")))
         .render(&mut page)
         .map_err(|error| Error::new(Kind::Failed, format!("write `{file}`")).because(error))?;
-    atomic::write(&folder.join(&file), &page, 0o644)?;
+    write(&folder.join(&file), &page, Mode::Ordinary)?;
     names.push(file);
     for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
         write_pages(child, &format!("{name}-{}", child.get_name()), folder, names)?;

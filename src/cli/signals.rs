@@ -5,12 +5,8 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use crate::system::Context;
 
 /// The signals that end a run in good order, with their exit codes 128 + number.
-const ENDING: [(SignalKind, u8); 4] = [
-    (SignalKind::hangup(), 1),
-    (SignalKind::interrupt(), 2),
-    (SignalKind::quit(), 3),
-    (SignalKind::terminate(), 15),
-];
+const ENDING: [(SignalKind, u8); 4] =
+    [(SignalKind::hangup(), 1), (SignalKind::interrupt(), 2), (SignalKind::quit(), 3), (SignalKind::terminate(), 15)];
 
 /// Listens until the runtime ends; each signal raises the flag once.
 pub fn listen(context: &Context) {

@@ -4,6 +4,8 @@ use std::{fmt, time::Duration};
 
 use jiff::{Timestamp, fmt::rfc2822};
 
+use crate::rules::certificate::Trouble;
+
 /// One answer to one request; never the result of a redirect that was followed.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Answer {
@@ -32,6 +34,10 @@ pub enum HttpFailure {
     Closed,
     /// The header is larger than anybody should send.
     HeaderTooLarge,
+    /// This machine has no way to the address, which says nothing about the other one.
+    NoRoute(String),
+    /// There is a connection, but no TLS on it.
+    NoTls(Trouble),
     /// What came is not HTTP, in the parser's words.
     NotHttp(String),
     /// Anything else, in the words of whoever noticed.
@@ -45,8 +51,10 @@ pub enum HttpFailure {
         /// How long the whole exchange was allowed to take.
         after: Duration,
     },
-    /// There is no way to the address.
+    /// The address cannot be reached.
     Unreachable(String),
+    /// The name has no address; the word for `data.reason` and the sentence.
+    Unresolved(&'static str, String),
 }
 
 /// How far an exchange had come.
@@ -93,10 +101,18 @@ impl HttpFailure {
         match self {
             Self::Closed | Self::Refused | Self::Unreachable(_) => "no-connection",
             Self::HeaderTooLarge => "header-too-large",
+            Self::NoRoute(_) => "no-route",
+            Self::NoTls(trouble) => trouble.reason(),
             Self::NotHttp(_) => "not-http",
             Self::Other(_) => "http-error",
             Self::Timeout { .. } => "timeout",
+            Self::Unresolved(reason, _) => reason,
         }
+    }
+
+    /// Whether it tells something about the site; what this machine or its resolver lacks does not.
+    pub fn is_the_sites(&self) -> bool {
+        !matches!(self, Self::NoRoute(_) | Self::Unresolved("resolver", _))
     }
 
     /// Whether no connection came about, so that the port looks closed from here.
@@ -105,13 +121,30 @@ impl HttpFailure {
     }
 }
 
+impl From<Trouble> for HttpFailure {
+    fn from(trouble: Trouble) -> Self {
+        use crate::rules::certificate::Stage as Tls;
+        match trouble {
+            Trouble::Closed => Self::Closed,
+            Trouble::NoRoute(why) => Self::NoRoute(why),
+            Trouble::Refused => Self::Refused,
+            Trouble::Timeout { stage: Tls::Connect, after } => Self::Timeout { stage: Stage::Connect, after },
+            Trouble::Timeout { stage: Tls::Handshake, after } => Self::Timeout { stage: Stage::Answer, after },
+            Trouble::Unreachable(why) => Self::Unreachable(why),
+            other => Self::NoTls(other),
+        }
+    }
+}
+
 impl fmt::Display for HttpFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Closed => f.write_str("the connection was closed before the answer was complete"),
             Self::HeaderTooLarge => f.write_str("the header of the answer is too large"),
+            Self::NoRoute(why) => write!(f, "this machine has no way to the address: {why}"),
+            Self::NoTls(trouble) => trouble.fmt(f),
             Self::NotHttp(why) => write!(f, "what came is not HTTP: {why}"),
-            Self::Other(why) => f.write_str(why),
+            Self::Other(why) | Self::Unresolved(_, why) => f.write_str(why),
             Self::Refused => f.write_str("the connection was refused"),
             Self::Timeout { stage, after } => {
                 let waited_for = match stage {
@@ -134,8 +167,22 @@ pub fn parse_date(text: &str) -> Option<Timestamp> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
+
+    /// An answer with these header lines and no body.
+    pub(crate) fn answer(status: u16, headers: &[(&str, &str)]) -> Answer {
+        Answer {
+            version: "HTTP/1.1",
+            status,
+            headers: headers.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
+            body: Vec::new(),
+            truncated: false,
+            broken: None,
+            date: None,
+            took: Duration::ZERO,
+        }
+    }
 
     #[test]
     fn a_date_header_is_read_and_nonsense_is_not() {

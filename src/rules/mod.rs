@@ -1,4 +1,17 @@
 //! Pure rules: no I/O, no async, no clock. Observation types live here, beside the functions that judge them.
 
+pub mod calendar;
 pub mod certificate;
+pub mod cookie;
+pub mod fresh;
+pub mod gunicorn;
+pub mod host;
+pub mod hsts;
 pub mod http;
+pub mod location;
+pub mod nginx;
+pub mod oauth;
+pub mod redirect;
+pub mod served;
+pub mod status;
+pub mod units;

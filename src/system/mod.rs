@@ -8,7 +8,9 @@ pub mod clock;
 pub mod docker;
 pub mod http;
 pub mod process;
+pub mod procfs;
 pub mod resolve;
+pub mod state;
 pub mod tls;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};

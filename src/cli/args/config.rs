@@ -12,7 +12,7 @@ pub struct ConfigArgs {
 }
 
 /// One variant a subcommand.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
 pub enum ConfigCommand {
     /// Report every error of the file at once
     Check,

@@ -5,7 +5,12 @@ mod config;
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
+
+use super::{
+    render::Format,
+    style::{self, Choice},
+};
 
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
@@ -16,7 +21,7 @@ pub use config::{ConfigArgs, ConfigCommand};
 /// looked at is `unknown`, never `pass`), leaves things no worse than it found them, and locks nobody in.
 #[derive(Debug, Parser)]
 #[command(name = "mainstay", version, max_term_width = 100, arg_required_else_help = true, after_long_help = EXIT_CODES)]
-#[command(after_help = "Run `mainstay COMMAND --help` for examples.")]
+#[command(styles = style::help(), after_help = "Run `mainstay COMMAND --help` for examples.")]
 pub struct Cli {
     /// Flags of every command.
     #[command(flatten)]
@@ -45,6 +50,18 @@ pub enum Command {
     },
 }
 
+impl Command {
+    /// The name as the operator types it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Check(_) => "check",
+            Self::Config(_) => "config",
+            Self::Completions { .. } => "completions",
+            Self::Man { .. } => "man",
+        }
+    }
+}
+
 /// Flags that every command takes, before or after its name.
 #[derive(Args, Clone, Debug)]
 pub struct Global {
@@ -52,9 +69,9 @@ pub struct Global {
     #[arg(long, global = true, value_name = "FILE", help_heading = "Configuration")]
     pub config: Option<PathBuf>,
 
-    /// Write the result to standard output in this format
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human, help_heading = "Output")]
-    pub format: Format,
+    /// Write the result to standard output in this format; `human` by default
+    #[arg(long, global = true, value_enum, help_heading = "Output")]
+    pub format: Option<Format>,
 
     /// Also write the result to a file, for example `junit=report.xml` (can be repeated)
     #[arg(long = "output", global = true, value_name = "FORMAT=PATH", help_heading = "Output")]
@@ -69,8 +86,8 @@ pub struct Global {
     pub verbose: u8,
 
     /// When to use colour; `NO_COLOR` and a pipe switch it off too
-    #[arg(long, global = true, value_enum, default_value_t = When::Auto, value_name = "WHEN", help_heading = "Output")]
-    pub color: When,
+    #[arg(long, global = true, value_enum, default_value = "auto", value_name = "WHEN", help_heading = "Output")]
+    pub color: Choice,
 
     /// Show no progress on the terminal
     #[arg(long, global = true, help_heading = "Output")]
@@ -83,34 +100,6 @@ pub struct Global {
     /// Answer every question with yes
     #[arg(long, global = true, help_heading = "Running")]
     pub yes: bool,
-}
-
-/// An output format of the public contract.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum Format {
-    /// For a person at a terminal
-    Human,
-    /// The whole report, schema 1
-    Json,
-    /// Test cases for CI
-    Junit,
-    /// One line with performance data; exit codes of a Nagios plugin
-    Nagios,
-    /// For the text file collector of node_exporter
-    Prometheus,
-    /// Annotations of GitHub Actions
-    Github,
-}
-
-/// When to use colour.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, ValueEnum)]
-pub enum When {
-    /// On a terminal
-    Auto,
-    /// Also into a pipe
-    Always,
-    /// Nowhere
-    Never,
 }
 
 const EXIT_CODES: &str = "\

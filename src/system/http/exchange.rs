@@ -211,8 +211,9 @@ pub(super) fn of_io(error: &io::Error) -> HttpFailure {
         K::BrokenPipe | K::ConnectionAborted | K::ConnectionReset | K::NotConnected | K::UnexpectedEof => {
             HttpFailure::Closed
         }
-        K::HostUnreachable | K::NetworkUnreachable | K::NetworkDown | K::AddrNotAvailable => {
-            HttpFailure::Unreachable(error.to_string())
+        K::HostUnreachable => HttpFailure::Unreachable(error.to_string()),
+        K::AddrNotAvailable | K::NetworkDown | K::NetworkUnreachable | K::PermissionDenied | K::Unsupported => {
+            HttpFailure::NoRoute(error.to_string())
         }
         _ => HttpFailure::Other(error.to_string()),
     }

@@ -1,0 +1,157 @@
+//! Asks a site over HTTP, the way its settings say: addresses, roots, deadline.
+
+use std::{net::SocketAddr, time::Duration};
+
+use futures_util::future::join_all;
+use tokio::time::Instant;
+use url::Url;
+
+use super::{Addresses, Scope, Site};
+use crate::{
+    rules::{
+        http::{Answer, HttpFailure},
+        redirect::{Hop, Next, Walk, next},
+    },
+    system::{
+        http::{Limits, Request, exchange, get_plain},
+        resolve::Unresolved,
+        tls,
+    },
+};
+
+/// The ways from plain HTTP, one for each address.
+#[derive(Debug)]
+pub(super) enum Hops {
+    /// Where each address leads.
+    Walks(Vec<(SocketAddr, Walk)>),
+    /// The name has no address.
+    Unresolved(Unresolved),
+}
+
+impl Hops {
+    /// Walks from `start` at every address that the settings ask for.
+    pub(super) async fn observe(scope: &Scope<'_>, start: &Url) -> Self {
+        let addresses = match addresses(scope, start).await {
+            Ok(addresses) => addresses,
+            Err(unresolved) => return Self::Unresolved(unresolved),
+        };
+        if scope.site.addresses == Addresses::All {
+            let walks =
+                addresses.into_iter().map(|address| async move { (address, walk(scope, start, address).await) });
+            return Self::Walks(join_all(walks).await);
+        }
+        let mut dead = Vec::new();
+        for address in addresses {
+            let walk = walk(scope, start, address).await;
+            if walk.hops.first().is_some_and(|hop| hop.answer.is_ok()) {
+                return Self::Walks(vec![(address, walk)]);
+            }
+            dead.push((address, walk));
+        }
+        Self::Walks(dead)
+    }
+
+    /// An address whose first hop answered.
+    pub(super) fn living(&self) -> Option<SocketAddr> {
+        let Self::Walks(walks) = self else { return None };
+        walks.iter().find(|(_, walk)| walk.hops.first().is_some_and(|hop| hop.answer.is_ok())).map(|(at, _)| *at)
+    }
+}
+
+/// The addresses that answer for the host and port of `url`.
+pub(super) async fn addresses(scope: &Scope<'_>, url: &Url) -> Result<Vec<SocketAddr>, Unresolved> {
+    scope.resolve(url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443)).await
+}
+
+/// Asks at one address, within `within`. A connection that cannot be verified is used all the same.
+pub(super) async fn ask(
+    scope: &Scope<'_>,
+    request: Request,
+    address: SocketAddr,
+    within: Duration,
+) -> Result<Answer, HttpFailure> {
+    if request.url.scheme() == "http" {
+        return get_plain(address, request, Limits::within(within)).await;
+    }
+    let start = Instant::now();
+    let now = scope.context.clock.now();
+    let options = tls::Options { now, within, http2: true, pins: &scope.site.fingerprints };
+    let host = request.url.host_str().unwrap_or_default().to_owned();
+    let connection = tls::open(address, &host, &scope.trust(), options).await.map_err(|failed| failed.trouble)?;
+    let http2 = connection.is_http2();
+    let left = Limits::within(within.saturating_sub(start.elapsed()));
+    exchange(connection.stream, http2, request, left).await
+}
+
+/// Asks at the first address that a connection can be made to, within the deadline of the site.
+pub(super) async fn ask_any(scope: &Scope<'_>, request: Request) -> Result<Answer, HttpFailure> {
+    let ends = Instant::now() + scope.site.timeout;
+    let addresses = addresses(scope, &request.url).await.map_err(unresolved)?;
+    let mut answer = Err(HttpFailure::Refused);
+    for address in addresses {
+        let left = ends.saturating_duration_since(Instant::now());
+        answer = ask(scope, request.clone(), address, left).await;
+        if !answer.as_ref().is_err_and(|failure| failure.is_closed_port() || !failure.is_the_sites()) {
+            break;
+        }
+    }
+    answer
+}
+
+/// Follows redirects from `start` within the site; all hops share the deadline. The same host keeps its address.
+async fn walk(scope: &Scope<'_>, start: &Url, address: SocketAddr) -> Walk {
+    let ends = Instant::now() + scope.site.timeout;
+    let mut hops: Vec<Hop> = Vec::new();
+    let mut url = start.clone();
+    loop {
+        let left = ends.saturating_duration_since(Instant::now());
+        let answer = match place(scope, start, &url, address).await {
+            Ok(address) => ask(scope, Request::get(url.clone()), address, left).await,
+            Err(why) => Err(unresolved(why)),
+        };
+        hops.push(Hop { url, answer });
+        match next(&hops) {
+            Next::Ask(to) => url = to,
+            Next::End(end) => return Walk { hops, end },
+        }
+    }
+}
+
+/// Where to ask a hop: at the address of the walk when its name has that one, else at its first.
+async fn place(scope: &Scope<'_>, start: &Url, url: &Url, address: SocketAddr) -> Result<SocketAddr, Unresolved> {
+    if url == start {
+        return Ok(address);
+    }
+    let addresses = addresses(scope, url).await?;
+    let same = addresses.iter().find(|candidate| candidate.ip() == address.ip());
+    same.or(addresses.first()).copied().ok_or(Unresolved::NoSuchHost)
+}
+
+/// A name without addresses in the words of HTTP.
+pub(super) fn unresolved(why: Unresolved) -> HttpFailure {
+    HttpFailure::Unresolved(why.reason(), why.to_string())
+}
+
+/// The hand-run request: `curl` with what the settings add. Not `-I`: applications that route GET only answer HEAD with 405.
+pub(super) fn curl(site: &Site, url: &Url, options: &[&str]) -> String {
+    let mut words = vec!["curl".to_owned(), "-sS".to_owned()];
+    words.extend(options.iter().map(|option| (*option).to_owned()));
+    if let Some(file) = &site.ca_file {
+        words.extend(["--cacert".to_owned(), file.display().to_string()]);
+    }
+    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
+    for entry in &site.resolve {
+        if entry.host.as_deref().is_none_or(|listed| listed == host) {
+            let address = match entry.address {
+                std::net::IpAddr::V6(address) => format!("[{address}]"),
+                std::net::IpAddr::V4(address) => address.to_string(),
+            };
+            words.extend([
+                "--resolve".to_owned(),
+                format!("{host}:{}:{address}", entry.port.filter(|p| *p != 0).unwrap_or(port)),
+            ]);
+        }
+    }
+    words.push(url.to_string());
+    shell_words::join(words)
+}

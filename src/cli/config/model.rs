@@ -1,0 +1,408 @@
+//! The configuration as plain structs: what the jobs' settings are made from. The field's names are the keys' names; what
+//! they mean stands in [`table`](super::table).
+#![expect(missing_docs, reason = "each field is a key, and the vocabulary explains the keys in one place")]
+
+use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
+
+use url::Url;
+
+use super::secret::Secret;
+use crate::{
+    check::{Compose, Threshold, TlsVersion},
+    rules::calendar::{Dates, Hours, Repeat, Window},
+};
+
+/// The whole file.
+#[derive(Clone, Debug)]
+pub struct Model {
+    pub project: String,
+    /// Unset unless the file or `$MAINSTAY_STATE` says it.
+    pub state: Option<PathBuf>,
+    pub sites: Vec<Site>,
+    pub backups: Vec<Backup>,
+    pub certificates: Vec<Certificate>,
+    pub schedules: Vec<Schedule>,
+    pub notify: Notify,
+    pub timers: Timers,
+}
+
+/// `[site.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Site {
+    pub name: String,
+    pub url: Url,
+    pub status: Vec<u16>,
+    pub contains: Option<String>,
+    pub http: Http,
+    pub addresses: Which,
+    pub resolve: Vec<Lookup>,
+    pub ca_file: Option<PathBuf>,
+    pub fingerprints: Vec<[u8; 32]>,
+    pub http_closed: Level,
+    pub trusted_proxy: bool,
+    pub hsts: Level,
+    pub timeout: Duration,
+    pub tls: Tls,
+    pub nginx: Option<Nginx>,
+    pub gunicorn: Option<Gunicorn>,
+    pub oauth: Option<Oauth>,
+}
+
+/// The plain side of a site.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Http {
+    /// It follows from `url`.
+    Derived,
+    /// `false`: closed on purpose.
+    Closed,
+    At(Url),
+}
+
+/// `"all"` or `"first"`.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Which {
+    All,
+    First,
+}
+
+/// How bad something is.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Level {
+    Fail,
+    Warn,
+    Pass,
+    Off,
+}
+
+/// `[site.NAME.tls]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Tls {
+    pub warn: Threshold,
+    pub fail: Threshold,
+    pub min_version: TlsVersion,
+}
+
+/// `[site.NAME.nginx]`.
+#[derive(Clone, Debug)]
+pub struct Nginx {
+    pub source: NginxSource,
+    pub path: String,
+    pub http_version: Option<String>,
+    pub redirect: Option<String>,
+    pub headers: Vec<(String, String)>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum NginxSource {
+    Container(String),
+    Compose(Compose),
+    Host,
+    Dump(PathBuf),
+    Files(PathBuf),
+}
+
+/// `[site.NAME.gunicorn]`.
+#[derive(Clone, Debug)]
+pub struct Gunicorn {
+    pub source: GunicornSource,
+    pub workers: Option<u32>,
+    pub threads: Option<u32>,
+    pub timeout: Option<u32>,
+    pub graceful_timeout: Option<u32>,
+    pub forwarded_allow_ips: Option<String>,
+}
+
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum GunicornSource {
+    Container(String),
+    Compose(Compose),
+    PidFile(PathBuf),
+    Argv(Vec<String>),
+}
+
+/// `[site.NAME.oauth]`.
+#[derive(Clone, Debug)]
+pub struct Oauth {
+    /// A path of the site, or an address.
+    pub login: String,
+    /// Google unless an endpoint is given.
+    pub authorize: Option<Url>,
+    pub redirect_uri: Option<String>,
+    pub client_id: Option<String>,
+}
+
+/// An address to use instead of the DNS: alone, or after `HOST:PORT:` for one host and port.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Lookup {
+    /// Lower case; `None` for every host.
+    pub host: Option<String>,
+    /// `None` for every port.
+    pub port: Option<u16>,
+    pub address: IpAddr,
+}
+
+/// `[backup.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Backup {
+    pub name: String,
+    pub root: PathBuf,
+    pub include: Vec<String>,
+    /// Whether `include` is the default, whose entries may be absent.
+    pub include_is_default: bool,
+    pub exclude: Vec<String>,
+    pub optional: Vec<String>,
+    pub recipients: Vec<String>,
+    pub recipients_file: Option<PathBuf>,
+    pub passphrase: Option<Secret>,
+    pub to: Vec<Destination>,
+    pub compression: Compression,
+    pub mounted: Mounted,
+    /// `None` for all of `to`.
+    pub required: Option<Vec<Destination>>,
+    pub signers: Vec<String>,
+    pub timezone: String,
+    pub min_good: u64,
+    pub one_file_system: bool,
+    pub after_restore: Option<Vec<String>>,
+    pub keep: Keep,
+    pub max_age: Duration,
+    pub max_drill_age: Duration,
+    pub dumps: Vec<Dump>,
+    pub s3: Option<S3>,
+}
+
+/// Where archives go.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Destination {
+    Folder(PathBuf),
+    /// `rclone:REMOTE:PATH`.
+    Rclone(String),
+    S3 {
+        bucket: String,
+        prefix: String,
+    },
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Compression {
+    Gzip,
+    Zstd,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mounted {
+    Auto,
+    Always,
+    Never,
+}
+
+/// `keep`.
+#[derive(Clone, Debug)]
+pub struct Keep {
+    pub last: Option<u64>,
+    pub hourly: Option<u64>,
+    pub daily: Option<u64>,
+    pub weekly: Option<u64>,
+    pub monthly: Option<u64>,
+    pub yearly: Option<u64>,
+    pub within: Option<Duration>,
+}
+
+/// `[[backup.NAME.dump]]`.
+#[derive(Clone, Debug)]
+pub struct Dump {
+    pub name: String,
+    pub command: Vec<String>,
+    pub timeout: Duration,
+    pub min_bytes: u64,
+}
+
+/// `[backup.NAME.s3]`.
+#[derive(Clone, Debug)]
+pub struct S3 {
+    pub region: Option<String>,
+    pub endpoint: Option<Url>,
+    pub storage_class: Option<String>,
+    pub kms_key: Option<String>,
+    pub object_lock: Option<Duration>,
+}
+
+/// `[certificate.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Certificate {
+    pub name: String,
+    pub names: Vec<String>,
+    pub method: Method,
+    pub webroot: Option<PathBuf>,
+    pub certbot: Vec<String>,
+    pub directory: PathBuf,
+    /// `None` for whatever holds port 80.
+    pub stop: Option<Vec<String>>,
+    pub reload: Option<Reload>,
+    /// HOST:PORT; the names at port 443 when empty.
+    pub verify: Vec<String>,
+    pub email: Option<String>,
+    pub agree_tos: bool,
+    pub key_type: KeyType,
+    pub server: Option<Url>,
+    pub deadline: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Method {
+    Auto,
+    Standalone,
+    Webroot,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum KeyType {
+    Ecdsa,
+    Rsa,
+}
+
+/// `reload`.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reload {
+    Command(Vec<String>),
+    Compose(Compose),
+    Container(String),
+    Systemd(String),
+}
+
+/// `[schedule.NAME]`.
+#[derive(Clone, Debug)]
+pub struct Schedule {
+    pub name: String,
+    pub timezone: String,
+    /// Empty only with `always_off`.
+    pub on: Vec<Window>,
+    pub off_dates: Vec<Dates>,
+    pub on_dates: Vec<Hours>,
+    pub mode: Mode,
+    pub always_off: bool,
+    pub enforce: bool,
+    pub max_late: u64,
+    pub order: Vec<Service>,
+    pub ec2: Vec<Ec2>,
+    pub rds: Vec<Rds>,
+    /// USD an hour by instance type.
+    pub prices: Vec<(String, f64)>,
+    pub deploy: Option<Deploy>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Mode {
+    Both,
+    StartOnly,
+    StopOnly,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Service {
+    Ec2,
+    Rds,
+}
+
+/// How much something beside a stop is wanted.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Wish {
+    Never,
+    /// `prefer`, `best-effort`.
+    Prefer,
+    Require,
+}
+
+/// `[[schedule.NAME.ec2]]`.
+#[derive(Clone, Debug)]
+pub struct Ec2 {
+    pub regions: Vec<String>,
+    pub tags: Vec<(String, String)>,
+    pub ids: Vec<String>,
+    pub role: Option<String>,
+    pub external_id: Option<Secret>,
+    pub hibernate: Wish,
+}
+
+/// `[[schedule.NAME.rds]]`.
+#[derive(Clone, Debug)]
+pub struct Rds {
+    pub regions: Vec<String>,
+    pub tags: Vec<(String, String)>,
+    pub ids: Vec<String>,
+    pub clusters: Vec<String>,
+    pub role: Option<String>,
+    pub external_id: Option<Secret>,
+    pub snapshot: Wish,
+}
+
+/// `[schedule.NAME.deploy]`.
+#[derive(Clone, Debug)]
+pub struct Deploy {
+    pub group: String,
+    pub role: String,
+    /// The ARN of the function; `None` for calls without one.
+    pub function: Option<String>,
+    pub dead_letter_queue: Option<String>,
+}
+
+/// `[notify]`.
+#[derive(Clone, Debug)]
+pub struct Notify {
+    pub on: When,
+    pub webhook: Option<Secret>,
+    pub email: Option<Email>,
+    /// By job.
+    pub ping: Vec<(String, Secret)>,
+}
+
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum When {
+    Always,
+    Change,
+    Failure,
+}
+
+/// `email`.
+#[derive(Clone, Debug)]
+pub struct Email {
+    pub to: Vec<String>,
+    pub from: String,
+    pub smtp: Secret,
+}
+
+/// `[timers]`.
+#[derive(Clone, Debug)]
+pub struct Timers {
+    pub check: Repeat,
+    pub backup: Repeat,
+    pub renew_cert: Repeat,
+    pub schedule: Repeat,
+}
+
+impl FromStr for Lookup {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let address = |text: &str| {
+            text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(text).parse::<IpAddr>().ok()
+        };
+        if let Some(address) = address(text) {
+            return Ok(Self { host: None, port: None, address });
+        }
+        let shape = || "write an address or HOST:PORT:ADDRESS".to_string();
+        // The host may itself be an IPv6 address in brackets; the address at the end has colons of its own.
+        let host_end = match text.strip_prefix('[') {
+            Some(rest) => rest.find(']').map(|at| at + 2),
+            None => text.find(':'),
+        };
+        let (host, rest) = text.split_at_checked(host_end.ok_or_else(shape)?).ok_or_else(shape)?;
+        let (port, target) = rest.strip_prefix(':').and_then(|rest| rest.split_once(':')).ok_or_else(shape)?;
+        let host = url::Host::parse(host).map_err(|_| format!("`{host}` is not a host name"))?.to_string();
+        let digits = !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+        let port = port.parse::<u16>().ok().filter(|port| *port > 0 && digits);
+        let port = port.ok_or("a port is a number from 1 to 65535")?;
+        let address = address(target).ok_or_else(|| format!("`{target}` is not an IP address"))?;
+        Ok(Self { host: Some(host.to_ascii_lowercase()), port: Some(port), address })
+    }
+}

@@ -1,0 +1,352 @@
+//! What a job shall do: flags come before the environment, the environment before the file, the file before the defaults.
+
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::Read,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use rustls::pki_types::{CertificateDer, pem::PemObject};
+use url::Url;
+
+use super::config::{
+    self,
+    model::{self, Level, Lookup, Model, Which},
+};
+use crate::{
+    check::{
+        Addresses, Family, GunicornSite, GunicornSource, HttpSide, NginxSite, NginxSource, OauthSite, Provider,
+        Resolve, Settings, Site, TlsPolicy,
+    },
+    error::{Error, Kind, Result},
+    report::Status,
+    system::Context,
+};
+
+/// What the command line of `mainstay check` says.
+#[derive(Clone, Debug)]
+pub struct CheckArgs {
+    /// `[SITE|URL]...`; every site of the file when empty.
+    pub targets: Vec<String>,
+    /// `--only`: ids or their first words, also several with commas between them.
+    pub only: Vec<String>,
+    /// `--skip`: the same.
+    pub skip: Vec<String>,
+    /// `--wait`.
+    pub wait: Option<Duration>,
+    /// `--strict`.
+    pub strict: bool,
+    /// `--resolve HOST:PORT:ADDR`.
+    pub resolve: Vec<String>,
+    /// `--ca-file`; relative to the folder of the call.
+    pub ca_file: Option<PathBuf>,
+    /// `-4`, `-6`.
+    pub family: Family,
+    /// The ids of all checks.
+    pub ids: Vec<&'static str>,
+}
+
+/// How many sites are looked at at once: enough for a team's sites in a second, few enough for a small router.
+const CONCURRENCY: usize = 64;
+
+/// The largest PEM file that is read; the machine's whole bundle has a quarter of this.
+const LARGEST: u64 = 1 << 20;
+
+/// The settings of a check run.
+///
+/// # Errors
+///
+/// The command line names what does not exist, or a file that it names can not be used.
+pub fn check_settings(config: Option<&Model>, args: &CheckArgs, context: &Context) -> Result<Settings> {
+    let (only, skip) = (ids(&args.only, "--only", &args.ids)?, ids(&args.skip, "--skip", &args.ids)?);
+    let covers = |list: &[String], id: &str| list.iter().any(|word| word == id || id.split('.').next() == Some(word));
+    if !args.ids.iter().any(|id| (only.is_empty() || covers(&only, id)) && !covers(&skip, id)) {
+        return Err(usage("check anything").because("--only and --skip leave no check over"));
+    }
+    let overrides = args.resolve.iter().map(|text| lookup(text)).collect::<Result<Vec<_>>>()?;
+    let mut roots = BTreeMap::new();
+    let mut sites: Vec<Site> = Vec::new();
+    for site in targets(config, &args.targets)? {
+        if sites.iter().any(|known| known.name == site.name) {
+            continue;
+        }
+        sites.push(resolve(&site, args, &overrides, &mut roots, context)?);
+    }
+    Ok(Settings { sites, only, skip, wait: args.wait, strict: args.strict, concurrency: CONCURRENCY })
+}
+
+/// The sites that were asked for, as the file describes them or with the defaults.
+fn targets(config: Option<&Model>, names: &[String]) -> Result<Vec<model::Site>> {
+    let sites = config.map(|config| config.sites.as_slice()).unwrap_or_default();
+    if names.is_empty() {
+        return match (config, sites) {
+            (None, _) => Err(Error::new(Kind::Config, "find anything to check")
+                .because("there is no mainstay.toml here, and no address was given")
+                .hint("give an address: mainstay check https://prime.example.edu")
+                .hint("or write a mainstay.toml: mainstay init")),
+            (Some(_), []) => Err(Error::new(Kind::Config, "find anything to check")
+                .because("mainstay.toml has no [site.NAME] section, and no address was given")
+                .hint("add a section: [site.prime] with `url = \"https://prime.example.edu\"`")
+                .hint("or give an address: mainstay check https://prime.example.edu")),
+            (Some(_), sites) => Ok(sites.to_vec()),
+        };
+    }
+    names
+        .iter()
+        .map(|name| match sites.iter().find(|site| site.name == *name) {
+            Some(site) => Ok(site.clone()),
+            None => address(name, sites),
+        })
+        .collect()
+}
+
+/// An address of the command line as a site with the defaults.
+fn address(typed: &str, sites: &[model::Site]) -> Result<model::Site> {
+    let shown: String = typed.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let error = |why: String| usage(format!("check `{shown}`")).because(why);
+    let is_ip = typed.parse::<std::net::IpAddr>().is_ok();
+    let looks_like_address = is_ip || typed.contains("://") || typed.contains(['.', ':']) || typed.starts_with('[');
+    if !looks_like_address {
+        let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
+        let error = match names.as_slice() {
+            [] => error("it is not an address, and no site has this name".into()),
+            _ => error(format!("no site has this name; there are `{}`", names.join("`, `"))),
+        };
+        let near = config::nearest(typed, names.into_iter());
+        let error = near.into_iter().fold(error, |error, near| error.hint(format!("did you mean `{near}`?")));
+        return Err(error.hint(format!("for an address: mainstay check https://{shown}")));
+    }
+    // The parser would drop tabs and line ends, and a blank is a slip.
+    if typed.contains(|c: char| c.is_whitespace() || c.is_control()) {
+        return Err(error("an address has no blanks and no control characters".into()));
+    }
+    if typed.contains('@') {
+        // Not shown: what stands before it can be a password.
+        return Err(usage("check this address").because("a user or password can not stand in it"));
+    }
+    let text = match typed {
+        _ if typed.contains("://") => typed.to_string(),
+        _ if is_ip && typed.contains(':') => format!("https://[{typed}]"),
+        _ => format!("https://{typed}"),
+    };
+    // The defaults of a site are written once, in the vocabulary of the file.
+    let file = format!("[site.address]\nurl = {}\n", config::value::quote(&text));
+    let parsed = config::parse(&file, "command line");
+    let site = parsed.map(|model| model.sites.into_iter().next());
+    match site {
+        Ok(Some(site)) => Ok(model::Site { name: shown, ..site }),
+        Ok(None) => Err(error("it is not an address".into())),
+        Err(diagnostics) => {
+            let why = diagnostics.first().map(|diagnostic| {
+                let message = diagnostic.message.as_str();
+                message.rsplit_once("\": ").map_or(message, |(_, why)| why).to_string()
+            });
+            Err(error(why.unwrap_or_else(|| "it is not an address".into())))
+        }
+    }
+}
+
+fn resolve(
+    site: &model::Site,
+    args: &CheckArgs,
+    overrides: &[Resolve],
+    roots: &mut BTreeMap<PathBuf, Vec<CertificateDer<'static>>>,
+    context: &Context,
+) -> Result<Site> {
+    let ca_file = match &args.ca_file {
+        Some(path) => Some((context.folder.join(path), Kind::Usage)),
+        None => site.ca_file.clone().map(|path| (path, Kind::Config)),
+    };
+    let extra_roots = match &ca_file {
+        None => Vec::new(),
+        Some((path, kind)) => match roots.get(path) {
+            Some(known) => known.clone(),
+            None => {
+                let read = certificates(path, *kind)?;
+                roots.insert(path.clone(), read.clone());
+                read
+            }
+        },
+    };
+    Ok(Site {
+        name: site.name.clone(),
+        status: site.status.clone(),
+        contains: site.contains.clone(),
+        http: http_side(site),
+        addresses: match site.addresses {
+            Which::All => Addresses::All,
+            Which::First => Addresses::First,
+        },
+        resolve: lookups(site, overrides),
+        family: args.family,
+        extra_roots,
+        ca_file: ca_file.map(|(path, _)| path),
+        fingerprints: site.fingerprints.clone(),
+        http_closed: status(site.http_closed).unwrap_or(Status::Pass),
+        trusted_proxy: site.trusted_proxy,
+        hsts: status(site.hsts),
+        timeout: site.timeout,
+        tls: TlsPolicy { warn: site.tls.warn, fail: site.tls.fail, min_version: site.tls.min_version },
+        nginx: site.nginx.as_ref().map(nginx),
+        gunicorn: site.gunicorn.as_ref().map(gunicorn),
+        oauth: site.oauth.as_ref().map(|section| oauth(section, site)).transpose()?,
+        url: site.url.clone(),
+    })
+}
+
+/// A flag that speaks of a site's host takes the place of what the file says of that site.
+fn lookups(site: &model::Site, overrides: &[Resolve]) -> Vec<Resolve> {
+    let host = site.url.host_str().unwrap_or_default().to_ascii_lowercase();
+    let is_ours = overrides.iter().any(|entry| entry.host.as_deref() == Some(&host));
+    let file = site.resolve.iter().filter(|_| !is_ours).map(|lookup| Resolve {
+        host: lookup.host.clone(),
+        port: lookup.port,
+        address: lookup.address,
+    });
+    overrides.iter().cloned().chain(file).collect()
+}
+
+fn http_side(site: &model::Site) -> HttpSide {
+    match &site.http {
+        model::Http::Closed => HttpSide::Closed,
+        model::Http::At(url) => HttpSide::Redirects(url.clone()),
+        model::Http::Derived if site.url.scheme() != "https" => {
+            HttpSide::Unsaid("the address itself is plain http".into())
+        }
+        model::Http::Derived if site.url.port().is_some() => {
+            HttpSide::Unsaid("the address has a port of its own; set `http` to the plain address".into())
+        }
+        model::Http::Derived => {
+            let plain = format!("http://{}/", site.url.host_str().unwrap_or_default());
+            Url::parse(&plain).map_or_else(|error| HttpSide::Unsaid(error.to_string()), HttpSide::Redirects)
+        }
+    }
+}
+
+fn nginx(section: &model::Nginx) -> NginxSite {
+    NginxSite {
+        source: match &section.source {
+            model::NginxSource::Container(name) => NginxSource::Container(name.clone()),
+            model::NginxSource::Compose(compose) => NginxSource::Compose(compose.clone()),
+            model::NginxSource::Host => NginxSource::Host,
+            model::NginxSource::Dump(path) => NginxSource::Dump(path.clone()),
+            model::NginxSource::Files(path) => NginxSource::Files(path.clone()),
+        },
+        path: section.path.clone(),
+        http_version: section.http_version.clone(),
+        redirect: section.redirect.clone(),
+        headers: section.headers.iter().cloned().collect(),
+    }
+}
+
+fn gunicorn(section: &model::Gunicorn) -> GunicornSite {
+    GunicornSite {
+        source: match &section.source {
+            model::GunicornSource::Container(name) => GunicornSource::Container(name.clone()),
+            model::GunicornSource::Compose(compose) => GunicornSource::Compose(compose.clone()),
+            model::GunicornSource::PidFile(path) => GunicornSource::PidFile(path.clone()),
+            model::GunicornSource::Argv(argv) => GunicornSource::Argv(argv.clone()),
+        },
+        workers: section.workers,
+        threads: section.threads,
+        timeout: section.timeout,
+        graceful_timeout: section.graceful_timeout,
+        forwarded_allow_ips: section.forwarded_allow_ips.clone(),
+    }
+}
+
+fn oauth(section: &model::Oauth, site: &model::Site) -> Result<OauthSite> {
+    let login = site.url.join(&section.login).map_err(|error| {
+        Error::new(Kind::Config, format!("use `login` of [site.{}.oauth]", site.name)).because(error)
+    })?;
+    Ok(OauthSite {
+        login,
+        provider: section.authorize.clone().map_or(Provider::Google, Provider::Authorize),
+        redirect_uri: section.redirect_uri.clone(),
+        client_id: section.client_id.clone(),
+    })
+}
+
+fn status(level: Level) -> Option<Status> {
+    match level {
+        Level::Fail => Some(Status::Fail),
+        Level::Warn => Some(Status::Warn),
+        Level::Pass => Some(Status::Pass),
+        Level::Off => None,
+    }
+}
+
+fn lookup(text: &str) -> Result<Resolve> {
+    let error = |why: String| {
+        let shown: String =
+            text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+        usage(format!("use `--resolve {shown}`"))
+            .because(why)
+            .hint("write HOST:PORT:ADDRESS, for example --resolve prime.example.edu:443:10.0.0.7")
+    };
+    let lookup: Lookup = text.parse().map_err(error)?;
+    match lookup.host {
+        Some(host) => Ok(Resolve { host: Some(host), port: lookup.port, address: lookup.address }),
+        None => Err(error("there is no host in it".into())),
+    }
+}
+
+/// The words of a list, each an id or the first word of one.
+fn ids(given: &[String], flag: &str, known: &[&'static str]) -> Result<Vec<String>> {
+    let first = |id: &'static str| id.split('.').next().unwrap_or(id);
+    let mut words = Vec::new();
+    for word in given.iter().flat_map(|list| list.split(',')).map(str::trim).filter(|word| !word.is_empty()) {
+        if !known.iter().any(|id| *id == word || first(id) == word) {
+            let candidates = known.iter().copied().chain(known.iter().map(|id| first(id)));
+            let near = config::nearest(word, candidates);
+            let error = usage(format!("use `{flag} {}`", word.escape_debug())).because("there is no such check");
+            let error = near.into_iter().fold(error, |error, near| error.hint(format!("did you mean `{near}`?")));
+            return Err(error.hint("`mainstay check --list` prints every check"));
+        }
+        words.push(word.to_string());
+    }
+    if words.is_empty() && !given.is_empty() {
+        return Err(usage(format!("use `{flag}`")).because("it names no check"));
+    }
+    Ok(words)
+}
+
+/// The certificates of a PEM file.
+fn certificates(path: &Path, kind: Kind) -> Result<Vec<CertificateDer<'static>>> {
+    let shown: String = path
+        .display()
+        .to_string()
+        .chars()
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    let error = |what: &str| Error::new(kind, format!("{what} the CA file `{shown}`"));
+    let mut pem = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(LARGEST + 1).read_to_end(&mut pem))
+        .map_err(|cause| error("read").because(cause))?;
+    if pem.len() as u64 > LARGEST {
+        return Err(error("use").because("it is larger than 1 MiB"));
+    }
+    let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(&pem)
+        .collect::<Result<_, _>>()
+        .map_err(|_| error("use").because("it is damaged: its PEM can not be read"))?;
+    if found.is_empty() {
+        let error = error("use").because("there is no PEM certificate in it");
+        return Err(match pem.first() {
+            Some(0x30) => error.hint(format!("it looks like DER: openssl x509 -inform der -in {shown} -out ca.pem")),
+            _ => error,
+        });
+    }
+    for (at, certificate) in found.iter().enumerate() {
+        if x509_parser::parse_x509_certificate(certificate).is_err() {
+            return Err(error("use").because(format!("its certificate {} is not X.509", at + 1)));
+        }
+    }
+    Ok(found)
+}
+
+fn usage(what: impl Into<String>) -> Error {
+    Error::new(Kind::Usage, what)
+}

@@ -1,0 +1,40 @@
+//! Help, version and wrong usage: clap has the text, we have the streams and the codes.
+
+use std::{ffi::OsString, io::Write};
+
+use clap::error::ErrorKind;
+
+use super::{
+    exit,
+    render::{Format, View, render_error},
+};
+use crate::{
+    error::{Error, Kind},
+    system::Context,
+};
+
+/// Prints what clap has to say and returns the exit code.
+pub fn explain(error: &clap::Error, arguments: &[OsString], context: &Context) -> u8 {
+    // A reader that has seen enough (`| head`) is no error, here as elsewhere.
+    let _ = error.print();
+    if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
+        return 0;
+    }
+    // A program reads these formats; it needs the error where it looks for the result.
+    let format = asked(arguments).filter(|format| !format.is_human());
+    if let Some(format) = format {
+        let text = error.render().to_string();
+        let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
+        let wrong = Error::new(Kind::Usage, "understand the command line").because(first).hint("see `mainstay --help`");
+        let view = View::plain("mainstay", context.clock.now());
+        let _ = std::io::stdout().write_all(render_error(format, &wrong, &view).as_bytes());
+    }
+    if format.is_some_and(Format::is_nagios) { exit::NAGIOS_UNKNOWN } else { exit::USAGE }
+}
+
+/// The format that was asked for on a command line that could not be understood as a whole.
+fn asked(arguments: &[OsString]) -> Option<Format> {
+    let words: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
+    let apart = words.windows(2).find(|pair| pair[0] == "--format").map(|pair| pair[1]);
+    apart.or_else(|| words.iter().find_map(|word| word.strip_prefix("--format=")))?.parse().ok()
+}

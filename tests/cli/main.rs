@@ -1,0 +1,13 @@
+//! The real binary, as an operator, cron and CI meet it: one module a topic.
+
+#![expect(clippy::disallowed_methods, reason = "tests start the binary and make the world it sees")]
+#![expect(clippy::print_stdout, reason = "a skipped test says so; tests/run counts these lines")]
+
+mod bed;
+mod config;
+mod program;
+mod server;
+mod signals;
+mod site;
+mod trouble;
+mod usage;

@@ -1,0 +1,17 @@
+//! A certificate as a server sends it.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use mainstay::rules::certificate::{Certificate, covers, fingerprint};
+
+fuzz_target!(|der: &[u8]| match Certificate::parse(der) {
+    Ok(certificate) => {
+        let shown = format!("{} {} {} {}", certificate.title(), certificate.issuer_title(), certificate.key, certificate.signature.name);
+        assert!(!shown.chars().any(char::is_control), "a control character in {shown:?}");
+        let _ = (certificate.lifetime(), certificate.is_self_issued(), fingerprint(&certificate.sha256));
+        for host in ["prime.example.test", "127.0.0.1", "::1", "", "*"] {
+            let _ = covers(&certificate.names, host);
+        }
+    }
+    Err(unreadable) => assert!(!unreadable.why.is_empty()),
+});
