@@ -5,21 +5,21 @@
 //! observed once per run, in [`Scope`].
 
 mod cause;
+mod gunicorn_exposed;
+mod gunicorn_settings;
+mod gunicorn_trust;
 mod http_host;
 mod http_hsts;
 mod http_redirect;
 mod http_status;
 #[cfg(test)]
 mod http_tests;
-mod oauth_redirect;
 mod nginx;
 mod nginx_config;
 mod nginx_fresh;
 mod nginx_headers;
+mod oauth_redirect;
 mod run;
-mod gunicorn_exposed;
-mod gunicorn_settings;
-mod gunicorn_trust;
 mod scope;
 mod site;
 #[cfg(test)]
@@ -83,15 +83,16 @@ pub static REGISTRY: &[&dyn Check] = &[
     &tls_key::TlsKey,
     &tls_protocols::TlsProtocols,
     &tls_hygiene::TlsHygiene,
+    &tls_served::TlsServed,
     &http_status::HttpStatus,
     &http_redirect::HttpRedirect,
     &http_hsts::HttpHsts,
     &http_host::HttpHost,
-    &oauth_redirect::OauthRedirect,
-    &tls_served::TlsServed,
     &nginx_config::NginxConfig,
     &nginx_headers::NginxHeaders,
     &nginx_fresh::NginxFresh,
+    &gunicorn_trust::GunicornTrust,
+    &gunicorn_settings::GunicornSettings,
+    &gunicorn_exposed::GunicornExposed,
+    &oauth_redirect::OauthRedirect,
 ];
-pub static REGISTRY: &[&dyn Check] =
-    &[&gunicorn_settings::GunicornSettings, &gunicorn_trust::GunicornTrust, &gunicorn_exposed::GunicornExposed];

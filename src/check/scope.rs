@@ -6,11 +6,9 @@ use futures_util::future::join_all;
 use tokio::{sync::OnceCell, time::Instant};
 
 use super::{
-    http_redirect,
+    http_redirect, nginx,
     visit::{self, Visit},
     web::Hops,
-    nginx,
-    visit::{self, Visit},
 };
 use crate::{
     check::{GunicornSource, Resolve, Site},
