@@ -71,6 +71,10 @@ async fn judge(scope: &Scope<'_>, visit: &Visit, missing: Status) -> Finding {
         return Finding::unknown(ID, name, "there is no answer to look at").because_of(&judge_visit(scope.site, visit));
     };
     let finding = hsts::judge(name, answer, missing);
+    if answer.status >= 500 && answer.header("strict-transport-security").is_none() {
+        // nginx leaves out what is added without `always`, so an error says nothing about the healthy site.
+        return Finding { status: Status::Unknown, ..finding }.because_of(&judge_visit(scope.site, visit));
+    }
     if finding.status == Status::Fail || visit.is_trusted() {
         return finding;
     }

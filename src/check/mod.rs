@@ -93,6 +93,8 @@ pub static REGISTRY: &[&dyn Check] = &[
     &nginx_fresh::NginxFresh,
     &gunicorn_trust::GunicornTrust,
     &gunicorn_settings::GunicornSettings,
+    &gunicorn_settings::GunicornSettings,
+    &gunicorn_trust::GunicornTrust,
     &gunicorn_exposed::GunicornExposed,
     &oauth_redirect::OauthRedirect,
 ];

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use futures_util::future::join_all;
+use futures_util::{StreamExt, stream::FuturesUnordered};
 use tokio::time::Instant;
 use url::Url;
 
@@ -35,27 +35,28 @@ impl Hops {
             Ok(addresses) => addresses,
             Err(unresolved) => return Self::Unresolved(unresolved),
         };
-        if scope.site.addresses == Addresses::All {
-            let walks =
-                addresses.into_iter().map(|address| async move { (address, walk(scope, start, address).await) });
-            return Self::Walks(join_all(walks).await);
-        }
-        let mut dead = Vec::new();
-        for address in addresses {
-            let walk = walk(scope, start, address).await;
-            if walk.hops.first().is_some_and(|hop| hop.answer.is_ok()) {
+        let mut looks: FuturesUnordered<_> =
+            addresses.iter().map(|address| async move { (*address, walk(scope, start, *address).await) }).collect();
+        let mut walks = Vec::with_capacity(addresses.len());
+        while let Some((address, walk)) = looks.next().await {
+            if scope.site.addresses == Addresses::First && has_answer(&walk) {
                 return Self::Walks(vec![(address, walk)]);
             }
-            dead.push((address, walk));
+            walks.push((address, walk));
         }
-        Self::Walks(dead)
+        walks.sort_by_key(|(address, _)| addresses.iter().position(|other| other == address));
+        Self::Walks(walks)
     }
 
     /// An address whose first hop answered.
     pub(super) fn living(&self) -> Option<SocketAddr> {
         let Self::Walks(walks) = self else { return None };
-        walks.iter().find(|(_, walk)| walk.hops.first().is_some_and(|hop| hop.answer.is_ok())).map(|(at, _)| *at)
+        walks.iter().find(|(_, walk)| has_answer(walk)).map(|(address, _)| *address)
     }
+}
+
+fn has_answer(walk: &Walk) -> bool {
+    walk.hops.first().is_some_and(|hop| hop.answer.is_ok())
 }
 
 /// The addresses that answer for the host and port of `url`.

@@ -216,6 +216,27 @@ async fn a_foreign_host_that_comes_back_fails_on_the_side_where_it_does() {
 }
 
 #[tokio::test]
+async fn a_foreign_host_that_gets_no_answer_passes() {
+    for http2 in [false, true] {
+        let silent = |asked: &Asked| match asked.host.as_str() {
+            "mainstay-check.invalid" => String::new(),
+            _ => healthy(asked),
+        };
+        let finding = World::speaking(silent, http2).await.one("http.host").await;
+        assert_eq!((finding.status, &finding.data["sides"]), (Status::Pass, &serde_json::json!(["http", "https"])));
+    }
+}
+
+#[tokio::test]
+async fn a_site_in_trouble_says_nothing_about_hsts() {
+    let world = World::new(|_| "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n".to_owned()).await;
+    let finding = world.one("http.status").await;
+    assert_eq!((finding.status, reason(&finding)), (Status::Fail, "status-5xx"));
+    let finding = world.one("http.hsts").await;
+    assert_eq!((finding.status, &finding.data["because_of"]), (Status::Unknown, &"http.status".into()));
+}
+
+#[tokio::test]
 async fn a_foreign_host_is_sent_over_http2_too() {
     let world = World::speaking(|asked| Asked::redirect(302, asked.reflected()), true).await;
     let findings = world.check("http.host").await;

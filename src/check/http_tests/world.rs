@@ -205,7 +205,10 @@ where
     while let Some(Ok((request, mut respond))) = connection.accept().await {
         let target = request.uri().path_and_query().unwrap().to_string();
         let answer = asked(true, request.uri().authority().unwrap().as_str(), &target);
-        let (head, _) = answer.split_once("\r\n\r\n").unwrap();
+        let Some((head, _)) = answer.split_once("\r\n\r\n") else {
+            respond.send_reset(h2::Reason::INTERNAL_ERROR);
+            continue;
+        };
         let mut response = Response::builder().status(head.split(' ').nth(1).unwrap());
         for line in head.lines().skip(1) {
             let (name, value) = line.split_once(": ").unwrap();

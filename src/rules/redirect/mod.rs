@@ -49,6 +49,7 @@ pub fn judge_closed(walk: &Walk, expect: Expect<'_>) -> Finding {
         Err(failure) if failure.is_closed_port() => {
             Finding::pass(ID, expect.subject, format!("port {} is closed, as configured: {failure}", port(&first.url)))
         }
+        Err(failure) if !failure.is_the_sites() => no_answer(first, failure, expect),
         Err(failure) => Finding::warn(ID, expect.subject, format!("port {} is open: {failure}", port(&first.url)))
             .expected("a closed port, as configured with `http = false`")
             .fix("close the port, or take `http = false` out")

@@ -207,6 +207,8 @@ fn a_port_that_should_be_closed() {
     let goal = Url::parse("https://site.test/").unwrap();
     let closed =
         |walk: &Walk| judge_closed(walk, Expect { subject: "prime", goal: &goal, closed: Status::Fail }).status;
+    let away = Hop { url: Url::parse(ASKED).unwrap(), answer: Err(HttpFailure::NoRoute("no IPv6".into())) };
+    assert_eq!(closed(&Walk { hops: vec![away], end: End::Broken }), Status::Unknown);
     let refused = Hop { url: Url::parse(ASKED).unwrap(), answer: Err(HttpFailure::Refused) };
     assert_eq!(closed(&Walk { hops: vec![refused], end: End::Broken }), Status::Pass);
     assert_eq!(closed(&walk(ASKED, &[])), Status::Warn);
