@@ -36,6 +36,8 @@ const ALONGSIDE: &[(&str, &str)] = &[
     ("system::http", "system::tls"),
     ("system::notify", "system::http"),
     ("system::certbot", "system::docker"),
+    ("system::gunicorn", "system::docker"),
+    ("system::nginx", "system::docker"),
     ("system::store", "system::http"),
     ("overview", "setup"),
 ];
