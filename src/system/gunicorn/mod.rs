@@ -186,4 +186,6 @@ impl From<docker::Trouble> for Trouble {
 }
 
 #[cfg(test)]
+mod live;
+#[cfg(test)]
 mod tests;
