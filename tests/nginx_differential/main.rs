@@ -34,7 +34,7 @@ fn nginx(test: &str) -> Option<PathBuf> {
 fn generated_configurations_are_answered_alike() {
     let Some(program) = nginx("generated_configurations_are_answered_alike") else { return };
     let echo = echo::start();
-    let mut dice = Dice::new(20_261_123);
+    let mut dice = Dice::new(12345);
     let (mut asked, mut scenarios, mut doubts, mut failures) = (0, 0, 0, String::new());
     for batch in 0..10 {
         let ports = free_ports(48);
