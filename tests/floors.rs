@@ -37,15 +37,12 @@ const ALONGSIDE: &[(&str, &str)] = &[
     ("system::notify", "system::http"),
     ("system::certbot", "system::docker"),
     ("system::store", "system::http"),
-    // What asks a container for its configuration asks through the engine.
-    ("system::nginx", "system::docker"),
-    ("system::gunicorn", "system::docker"),
     ("overview", "setup"),
 ];
 
 /// Parts of `system` that all others of that floor may import.
 const FOR_ALL_OF_SYSTEM: &[&str] =
-    &["system", "system::aws", "system::cancel", "system::clock", "system::process", "system::state"];
+    &["system", "system::aws", "system::cancel", "system::clock", "system::process", "system::procfs", "system::state"];
 
 /// Paths outside the crate that only the floors from this one up may use.
 const OUTSIDE: &[(&str, u8)] = &[

@@ -10,7 +10,7 @@ use crate::{
         host::{FOREIGN, judge},
         http::{Answer, HttpFailure},
     },
-    system::http::Request,
+    system::http::{Limits, Request},
 };
 
 /// `http.host`.
@@ -43,13 +43,13 @@ impl Check for HttpHost {
                 None => None,
             };
             if let (Some(address), Ok(url)) = (listens, http_redirect::start(site)) {
-                let answer = web::ask(scope, foreign(url), address, site.timeout).await;
+                let answer = web::ask(scope, foreign(url), address, Limits::within(site.timeout)).await;
                 findings.push(of_side(site, "http", &answer));
             }
             findings.push(match unreachable(scope).await {
                 Some(root) => Finding::unknown(ID, &site.name, "there is no answer to look at").because_of(&root),
                 None => {
-                    let answer = web::ask_any(scope, foreign(site.url.clone())).await;
+                    let answer = web::ask_any(scope, foreign(site.url.clone()), Limits::within(site.timeout)).await;
                     of_side(site, site.url.scheme(), &answer)
                 }
             });

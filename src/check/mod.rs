@@ -5,12 +5,19 @@
 //! observed once per run, in [`Scope`].
 
 mod cause;
+mod gunicorn_exposed;
+mod gunicorn_settings;
+mod gunicorn_trust;
 mod http_host;
 mod http_hsts;
 mod http_redirect;
 mod http_status;
 #[cfg(test)]
 mod http_tests;
+mod nginx;
+mod nginx_config;
+mod nginx_fresh;
+mod nginx_headers;
 mod oauth_redirect;
 mod run;
 mod scope;
@@ -26,6 +33,7 @@ mod tls_hygiene;
 mod tls_key;
 mod tls_name;
 mod tls_protocols;
+mod tls_served;
 mod tls_validity;
 mod visit;
 mod web;
@@ -75,9 +83,16 @@ pub static REGISTRY: &[&dyn Check] = &[
     &tls_key::TlsKey,
     &tls_protocols::TlsProtocols,
     &tls_hygiene::TlsHygiene,
+    &tls_served::TlsServed,
     &http_status::HttpStatus,
     &http_redirect::HttpRedirect,
     &http_hsts::HttpHsts,
     &http_host::HttpHost,
+    &nginx_config::NginxConfig,
+    &nginx_headers::NginxHeaders,
+    &nginx_fresh::NginxFresh,
+    &gunicorn_settings::GunicornSettings,
+    &gunicorn_trust::GunicornTrust,
+    &gunicorn_exposed::GunicornExposed,
     &oauth_redirect::OauthRedirect,
 ];

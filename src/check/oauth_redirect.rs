@@ -7,7 +7,7 @@ use super::{Check, Scope, Site, http_status::unreachable, web};
 use crate::{
     report::{Finding, Status},
     rules::oauth::{Expect, Login, judge},
-    system::http::Request,
+    system::http::{Limits, Request},
 };
 
 /// `oauth.redirect`.
@@ -38,7 +38,10 @@ impl Check for OauthRedirect {
             };
             let ask = || async {
                 let request = Request::get(oauth.login.clone());
-                Login { asked: oauth.login.clone(), answer: web::ask_any(scope, request).await }
+                Login {
+                    asked: oauth.login.clone(),
+                    answer: web::ask_any(scope, request, Limits::header_within(site.timeout)).await,
+                }
             };
             let first = ask().await;
             // Without a first answer a second one could only cost its deadline.

@@ -6,15 +6,20 @@ use futures_util::future::join_all;
 use tokio::{sync::OnceCell, time::Instant};
 
 use super::{
-    http_redirect,
+    http_redirect, nginx,
     visit::{self, Visit},
     web::Hops,
 };
 use crate::{
-    check::{Resolve, Site},
-    rules::certificate::{Offers, plain},
+    check::{GunicornSource, Resolve, Site},
+    rules::{
+        certificate::{Offers, plain},
+        gunicorn::{self, Observation},
+    },
     system::{
         Context,
+        gunicorn::{Place, observe},
+        nginx::Fault,
         resolve::{Unresolved, resolve},
         tls::{Trust, hello},
     },
@@ -31,6 +36,8 @@ pub struct Scope<'a> {
     visits: OnceCell<Result<Vec<Visit>, Unresolved>>,
     offers: OnceCell<Vec<(SocketAddr, Offers)>>,
     hops: OnceCell<Option<Hops>>,
+    nginx: OnceCell<Result<nginx::View, Fault>>,
+    gunicorn: OnceCell<Option<Result<Observation, gunicorn::Trouble>>>,
 }
 
 impl<'a> Scope<'a> {
@@ -44,6 +51,8 @@ impl<'a> Scope<'a> {
             visits: OnceCell::new(),
             offers: OnceCell::new(),
             hops: OnceCell::new(),
+            nginx: OnceCell::new(),
+            gunicorn: OnceCell::new(),
         }
     }
 
@@ -98,6 +107,11 @@ impl<'a> Scope<'a> {
             .as_ref()
     }
 
+    /// One look at the site's nginx, and what its files say about the site.
+    pub async fn nginx(&self) -> &Result<nginx::View, Fault> {
+        self.nginx.get_or_init(|| nginx::look(self.site, self.context)).await
+    }
+
     /// Which older protocol versions each address offers; empty when there is no address.
     pub async fn offers(&self) -> &[(SocketAddr, Offers)] {
         self.offers
@@ -112,6 +126,22 @@ impl<'a> Scope<'a> {
                 .await
             })
             .await
+    }
+
+    /// What was seen of gunicorn; `None` when the site has no such section.
+    pub async fn gunicorn(&self) -> Option<&Result<Observation, gunicorn::Trouble>> {
+        let look = || async {
+            let place = match &self.site.gunicorn.as_ref()?.source {
+                GunicornSource::Container(name) => Place::Container(name),
+                GunicornSource::Compose(compose) => {
+                    Place::Service { project: &compose.project, service: &compose.service }
+                }
+                GunicornSource::PidFile(path) => Place::PidFile(path),
+                GunicornSource::Argv(words) => Place::Argv(words),
+            };
+            Some(observe(self.context, place, self.site.timeout).await)
+        };
+        self.gunicorn.get_or_init(look).await.as_ref()
     }
 
     /// What is left of the site's deadline, which the looks share: whoever asks late gets less and not more.

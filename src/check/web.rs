@@ -1,6 +1,6 @@
 //! Asks a site over HTTP, the way its settings say: addresses, roots, deadline.
 
-use std::{net::SocketAddr, time::Duration};
+use std::net::SocketAddr;
 
 use futures_util::future::join_all;
 use tokio::time::Instant;
@@ -63,34 +63,34 @@ pub(super) async fn addresses(scope: &Scope<'_>, url: &Url) -> Result<Vec<Socket
     scope.resolve(url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443)).await
 }
 
-/// Asks at one address, within `within`. A connection that cannot be verified is used all the same.
+/// Asks at one address. A connection that cannot be verified is used all the same.
 pub(super) async fn ask(
     scope: &Scope<'_>,
     request: Request,
     address: SocketAddr,
-    within: Duration,
+    limits: Limits,
 ) -> Result<Answer, HttpFailure> {
     if request.url.scheme() == "http" {
-        return get_plain(address, request, Limits::within(within)).await;
+        return get_plain(address, request, limits).await;
     }
     let start = Instant::now();
     let now = scope.context.clock.now();
-    let options = tls::Options { now, within, http2: true, pins: &scope.site.fingerprints };
+    let options = tls::Options { now, within: limits.deadline, http2: true, pins: &scope.site.fingerprints };
     let host = request.url.host_str().unwrap_or_default().to_owned();
     let connection = tls::open(address, &host, &scope.trust(), options).await.map_err(|failed| failed.trouble)?;
     let http2 = connection.is_http2();
-    let left = Limits::within(within.saturating_sub(start.elapsed()));
+    let left = Limits { deadline: limits.deadline.saturating_sub(start.elapsed()), ..limits };
     exchange(connection.stream, http2, request, left).await
 }
 
-/// Asks at the first address that a connection can be made to, within the deadline of the site.
-pub(super) async fn ask_any(scope: &Scope<'_>, request: Request) -> Result<Answer, HttpFailure> {
-    let ends = Instant::now() + scope.site.timeout;
+/// Asks at the first address that a connection can be made to.
+pub(super) async fn ask_any(scope: &Scope<'_>, request: Request, limits: Limits) -> Result<Answer, HttpFailure> {
+    let ends = Instant::now() + limits.deadline;
     let addresses = addresses(scope, &request.url).await.map_err(unresolved)?;
     let mut answer = Err(HttpFailure::Refused);
     for address in addresses {
         let left = ends.saturating_duration_since(Instant::now());
-        answer = ask(scope, request.clone(), address, left).await;
+        answer = ask(scope, request.clone(), address, Limits { deadline: left, ..limits }).await;
         if !answer.as_ref().is_err_and(|failure| failure.is_closed_port() || !failure.is_the_sites()) {
             break;
         }
@@ -106,7 +106,7 @@ async fn walk(scope: &Scope<'_>, start: &Url, address: SocketAddr) -> Walk {
     loop {
         let left = ends.saturating_duration_since(Instant::now());
         let answer = match place(scope, start, &url, address).await {
-            Ok(address) => ask(scope, Request::get(url.clone()), address, left).await,
+            Ok(address) => ask(scope, Request::get(url.clone()), address, Limits::header_within(left)).await,
             Err(why) => Err(unresolved(why)),
         };
         hops.push(Hop { url, answer });

@@ -118,13 +118,14 @@ fn address(typed: &str, sites: &[model::Site]) -> Result<model::Site> {
         let error = near.into_iter().fold(error, |error, near| error.hint(format!("did you mean `{near}`?")));
         return Err(error.hint(format!("for an address: mainstay check https://{shown}")));
     }
+    let authority = typed.split_once("://").map_or(typed, |(_, rest)| rest);
+    if authority.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@')) {
+        // Not shown: what stands before it can be a password.
+        return Err(usage("check this address").because("a user or password can not stand in it"));
+    }
     // The parser would drop tabs and line ends, and a blank is a slip.
     if typed.contains(|c: char| c.is_whitespace() || c.is_control()) {
         return Err(error("an address has no blanks and no control characters".into()));
-    }
-    if typed.contains('@') {
-        // Not shown: what stands before it can be a password.
-        return Err(usage("check this address").because("a user or password can not stand in it"));
     }
     let text = match typed {
         _ if typed.contains("://") => typed.to_string(),
@@ -140,8 +141,8 @@ fn address(typed: &str, sites: &[model::Site]) -> Result<model::Site> {
         Ok(None) => Err(error("it is not an address".into())),
         Err(diagnostics) => {
             let why = diagnostics.first().map(|diagnostic| {
-                let message = diagnostic.message.as_str();
-                message.rsplit_once("\": ").map_or(message, |(_, why)| why).to_string()
+                let message = diagnostic.message.replace("`site.address.url`", "it");
+                message.rsplit_once("\": ").map_or(message.clone(), |(_, why)| why.to_string())
             });
             Err(error(why.unwrap_or_else(|| "it is not an address".into())))
         }
@@ -350,3 +351,6 @@ fn certificates(path: &Path, kind: Kind) -> Result<Vec<CertificateDer<'static>>>
 fn usage(what: impl Into<String>) -> Error {
     Error::new(Kind::Usage, what)
 }
+
+#[cfg(test)]
+mod tests;

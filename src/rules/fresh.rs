@@ -6,15 +6,18 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::report::{Finding, Status};
+use crate::{
+    report::{Finding, Status},
+    rules::nginx::{Config, Directive},
+};
 
 /// What was seen of a running nginx and of its files.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Freshness {
     /// What it runs in, as a person would say it: "container `web`", "this machine".
     pub place: String,
-    /// The workers.
-    pub workers: Vec<Worker>,
+    /// The workers, or why they cannot be seen.
+    pub workers: Result<Vec<Worker>, String>,
     /// The files of the configuration and of its certificates.
     pub files: Vec<File>,
     /// The main file that the master was told to read (`-c`), when it was told.
@@ -48,6 +51,9 @@ pub struct File {
 /// A file's time may be this far ahead of the clock before it is disbelieved.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 
+/// The `data.reason` where some workers have read the files and some have not: for a moment so after every reload.
+pub const MIXED: &str = "mixed-workers";
+
 /// Judges `nginx.fresh`.
 pub fn judge(subject: &str, seen: &Freshness, now: Timestamp) -> Finding {
     let new = |status, summary: String| Finding::new("nginx.fresh", subject, status, summary);
@@ -60,10 +66,19 @@ pub fn judge(subject: &str, seen: &Freshness, now: Timestamp) -> Finding {
             .fix(format!("put the configuration into `{told}`, or start nginx with `-c {read}`"))
             .data("reason", "other-file");
     }
-    let live: Vec<&Worker> = seen.workers.iter().filter(|worker| !worker.leaving).collect();
+    let workers = match &seen.workers {
+        Ok(workers) => workers,
+        Err(why) => {
+            return new(Status::Unknown, "the workers of nginx cannot be seen".to_owned())
+                .observed(why.clone())
+                .fix("look at the processes by hand")
+                .data("reason", "no-processes");
+        }
+    };
+    let live: Vec<&Worker> = workers.iter().filter(|worker| !worker.leaving).collect();
     if live.is_empty() {
         return new(Status::Fail, "nginx has no worker that takes requests".to_owned())
-            .observed(format!("{} workers, all shutting down", seen.workers.len()))
+            .observed(format!("{} workers, all shutting down", workers.len()))
             .fix(format!("see the error log of nginx, then {}", seen.reload))
             .data("reason", "no-worker");
     }
@@ -111,7 +126,7 @@ pub fn judge(subject: &str, seen: &Freshness, now: Timestamp) -> Finding {
         } else {
             new(Status::Warn, format!("some workers are older than `{path}`"))
                 .cause("a reload is under way, or one worker was replaced after a crash and the rest have not read the file")
-                .data("reason", "mixed-workers")
+                .data("reason", MIXED)
         };
         return facts(finding.expected(expected).observed(observed).fix(seen.reload.clone()));
     }
@@ -134,6 +149,38 @@ pub fn judge(subject: &str, seen: &Freshness, now: Timestamp) -> Finding {
         short(modified),
         short(oldest)
     ))
+}
+
+/// The certificate files that a configuration names anywhere, as nginx completes their paths. Those with variables are
+/// read for every connection, so a reload is nothing to them.
+pub fn certificates(config: &Config) -> Vec<String> {
+    let mut paths = Vec::new();
+    let mut blocks: Vec<&[Directive]> = vec![&config.top];
+    while let Some(block) = blocks.pop() {
+        for directive in block {
+            if directive.name == "ssl_certificate"
+                && let Some(path) = certificate_path(config, directive.arg())
+            {
+                paths.push(path);
+            }
+            blocks.push(directive.children());
+        }
+    }
+    paths.sort();
+    paths.dedup();
+    paths
+}
+
+/// The path of a certificate that is a file: nginx completes it with the folder of the main file.
+pub fn certificate_path(config: &Config, written: &str) -> Option<String> {
+    if written.is_empty()
+        || written.contains('$')
+        || ["data:", "engine:", "store:"].iter().any(|kind| written.starts_with(kind))
+    {
+        return None;
+    }
+    let folder = config.files().first().and_then(|main| main.rsplit_once('/')).map_or("", |(folder, _)| folder);
+    Some(if written.starts_with('/') { written.to_owned() } else { format!("{folder}/{written}") })
 }
 
 fn short(at: Timestamp) -> String {
@@ -160,7 +207,14 @@ mod tests {
 
     fn seen(workers: Vec<Worker>, files: Vec<File>) -> Freshness {
         let reload = "run `docker exec web nginx -s reload`".to_owned();
-        Freshness { place: "container `web`".into(), workers, files, reload, ..Freshness::default() }
+        Freshness {
+            place: "container `web`".into(),
+            workers: Ok(workers),
+            files,
+            reload,
+            started_with: None,
+            looked_at: None,
+        }
     }
 
     fn judged(seen: &Freshness) -> (Status, Option<String>) {
@@ -220,6 +274,9 @@ mod tests {
         assert_eq!(judged(&seen(young(), vec![file("a", "18:30:00")])), (Status::Unknown, reason("clock")));
         let timeless = seen(vec![Worker { pid: 1, started: None, leaving: false }], vec![file("a", "16:00:00")]);
         assert_eq!(judged(&timeless), (Status::Unknown, reason("no-start-times")));
+        let mut blind = seen(vec![], vec![file("a", "16:00:00")]);
+        blind.workers = Err("the engine went away".into());
+        assert_eq!(judged(&blind), (Status::Unknown, reason("no-processes")));
         let mut stale = seen(vec![worker(1, "12:00:00", false)], vec![file("a", "16:00:00")]);
         stale.files.push(File { path: "b".into(), modified: Err("gone".into()) });
         assert_eq!(judged(&stale).0, Status::Fail, "one newer file is enough");

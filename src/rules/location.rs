@@ -225,24 +225,32 @@ fn redacted_pair(pair: &str, shown: Shown) -> String {
     }
 }
 
-/// An escaped address without what follows its path.
+/// An escaped address without what may be secret in it.
 fn inner(value: &str) -> String {
-    let end = ["?", "#", "%3f", "%23"].iter().filter_map(|mark| value.to_ascii_lowercase().find(mark)).min();
-    match end {
-        Some(end) => format!("{}<redacted>", &value[..end]),
-        None => without_password(value),
-    }
+    let lower = value.to_ascii_lowercase();
+    let end = ["?", "#", "%3f", "%23"].iter().filter_map(|mark| lower.find(mark)).min().unwrap_or(value.len());
+    let start = ["@", "%40"].iter().filter_map(|mark| lower[..end].rfind(mark)).max().unwrap_or(0);
+    let hidden = |hides| if hides { "<redacted>" } else { "" };
+    format!("{}{}{}", hidden(start > 0), &value[start..end], hidden(end < value.len()))
 }
 
-/// Hides what stands before an `@`, unless it is the disguise of a host: `https://accounts.google.com@evil.test/`.
+/// Hides what stands before an `@` of the authority, unless it is the disguise of a host:
+/// `https://accounts.google.com@evil.test/`.
 fn without_password(place: &str) -> String {
-    let Some(at) = place.rfind('@') else { return place.to_owned() };
-    let start = place[..at].rfind("//").map_or(0, |slashes| slashes + 2);
-    let user = &place[start..at];
+    let is_slash = |c: char| c == '/' || c == '\\';
+    let scheme = place.find(':').filter(|at| place[..*at].chars().all(|c| c.is_ascii_alphanumeric()));
+    let after = scheme.map_or(place, |at| &place[at + 1..]);
+    let authority = after.trim_start_matches(is_slash);
+    if scheme.is_none() && after.len() < authority.len() + 2 {
+        return place.to_owned();
+    }
+    let authority = authority.split(is_slash).next().unwrap_or_default();
+    let Some((user, _)) = authority.rsplit_once('@') else { return place.to_owned() };
     if user.contains('.') && user.chars().all(|c| c.is_ascii_alphanumeric() || c == '.') {
         return place.to_owned();
     }
-    format!("{}<redacted>{}", &place[..start], &place[at..])
+    let start = place.len() - after.trim_start_matches(is_slash).len();
+    format!("{}<redacted>{}", &place[..start], &place[start + user.len()..])
 }
 
 #[cfg(test)]
@@ -307,6 +315,11 @@ mod tests {
             ("/login?next=/&state=abc", "/login?next=/&state=<redacted>"),
             ("/x?0123456789012345678901234", "/x?<redacted>"),
             ("https://me:secret@h.test/", "https://<redacted>@h.test/"),
+            ("//me@h.test/", "//<redacted>@h.test/"),
+            ("https:me:secret@h.test", "https:<redacted>@h.test"),
+            ("https://h.test/@me", "https://h.test/@me"),
+            ("/@me", "/@me"),
+            ("/x?redirect_uri=https%3A%2F%2Fme%40h.test%2Fc", "/x?redirect_uri=<redacted>%40h.test%2Fc"),
             ("https://accounts.google.com@evil.test/", "https://accounts.google.com@evil.test/"),
             ("/x#token=1", "/x#<redacted>"),
             ("/x?redirect_uri=https%3A%2F%2Fh%2Fc%3Fkey%3D1", "/x?redirect_uri=https%3A%2F%2Fh%2Fc<redacted>"),

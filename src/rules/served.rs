@@ -2,7 +2,13 @@
 
 use jiff::Timestamp;
 
-use crate::report::{Finding, Status};
+use crate::{
+    report::{Finding, Status},
+    rules::{
+        fresh::certificate_path,
+        nginx::{Config, Directive, Place},
+    },
+};
 
 /// The certificate of a server, as far as it is compared.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -31,6 +37,20 @@ pub struct Served {
     pub address: String,
     /// The server's own certificate, or why none came.
     pub leaf: Result<Leaf, String>,
+}
+
+/// The certificate files of the block in which `at` names one: a server may have several, one a kind of key. `None` for
+/// one that is no file or whose path is only known when a connection comes.
+pub fn certificate_files(config: &Config, at: &Place) -> Vec<Option<String>> {
+    let mut blocks: Vec<&[Directive]> = vec![&config.top];
+    while let Some(block) = blocks.pop() {
+        let named = || block.iter().filter(|directive| directive.name == "ssl_certificate");
+        if named().any(|directive| directive.at == *at) {
+            return named().map(|directive| certificate_path(config, directive.arg())).collect();
+        }
+        blocks.extend(block.iter().map(Directive::children));
+    }
+    Vec::new()
 }
 
 /// How what an address serves stands to the files. The order is the order in which findings are told.
@@ -141,6 +161,20 @@ fn hex(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_files_of_the_answering_block_are_found() {
+        let dump = "# configuration file /etc/nginx/nginx.conf:\nevents {}\nhttp {\n  server { ssl_certificate other.pem; }\n\
+                    \x20 server {\n    ssl_certificate certs/ec.pem;\n    ssl_certificate /x/rsa.pem;\n    \
+                    ssl_certificate $name.pem;\n  }\n}\n\n";
+        let config = crate::rules::nginx::parse_dump(dump).unwrap();
+        let at = Place { file: "/etc/nginx/nginx.conf".into(), line: 6 };
+        let path = |path: &str| Some(path.to_owned());
+        assert_eq!(certificate_files(&config, &at), [path("/etc/nginx/certs/ec.pem"), path("/x/rsa.pem"), None]);
+        assert!(certificate_files(&config, &Place { line: 4, ..at }).is_empty());
+        let all = crate::rules::fresh::certificates(&config);
+        assert_eq!(all, ["/etc/nginx/certs/ec.pem", "/etc/nginx/other.pem", "/x/rsa.pem"]);
+    }
 
     fn leaf(number: u8, from: &str) -> Leaf {
         let from: Timestamp = format!("{from}T00:00:00Z").parse().unwrap();

@@ -6,7 +6,9 @@
 pub mod cancel;
 pub mod clock;
 pub mod docker;
+pub mod gunicorn;
 pub mod http;
+pub mod nginx;
 pub mod process;
 pub mod procfs;
 pub mod resolve;

@@ -141,7 +141,8 @@ fn backup(name: &str, tree: &Tree) -> Option<Backup> {
         mounted: match tree.value("mounted")? {
             Value::Flag(true) => Mounted::Always,
             Value::Flag(false) => Mounted::Never,
-            _ => Mounted::Auto,
+            Value::Text(_) => Mounted::Auto,
+            _ => return None,
         },
         required: list_or_all(tree, "required")?,
         signers: tree.get("signers")?,

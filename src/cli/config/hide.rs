@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::table::{self, Kind, Table};
+use super::table::{self, Kind};
 
 /// The places after `passphrase = ` and its like, and secret keys wherever they stand.
 pub fn by_look(text: &str) -> Vec<Range<usize>> {
@@ -56,17 +56,12 @@ fn end_of_value(line: &str, begin: usize) -> usize {
 
 /// The names of the keys that hold a secret.
 fn secret_names() -> Vec<&'static str> {
-    fn search(table: &'static Table, names: &mut Vec<&'static str>) {
-        for key in table.keys {
-            match &key.kind {
-                Kind::Secret(_) => names.push(key.name),
-                Kind::Named(table) | Kind::Table(table) | Kind::Many(table) => search(table, names),
-                _ => {}
-            }
-        }
-    }
     let mut names = Vec::new();
-    search(&table::ROOT, &mut names);
+    table::visit(&table::ROOT, "", &mut |_, key| {
+        if matches!(key.kind, Kind::Secret(_)) {
+            names.push(key.name);
+        }
+    });
     names
 }
 

@@ -104,7 +104,8 @@ impl fmt::Debug for Loaded {
     }
 }
 
-fn load_below(explicit: Option<&Path>, context: &Context, system: &Path) -> Result<Option<Loaded>> {
+/// [`load`] with another folder in place of `/etc`.
+pub(super) fn load_below(explicit: Option<&Path>, context: &Context, system: &Path) -> Result<Option<Loaded>> {
     let variable = context.environment.get(OsStr::new("MAINSTAY_CONFIG")).filter(|value| !value.is_empty());
     if let Some(path) = explicit {
         return open(context.folder.join(path), Found::Flag, context).map(Some);

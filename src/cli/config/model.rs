@@ -390,7 +390,7 @@ impl FromStr for Lookup {
         if let Some(address) = address(text) {
             return Ok(Self { host: None, port: None, address });
         }
-        let shape = || "write an address or HOST:PORT:ADDRESS".to_string();
+        let shape = || String::new();
         // The host may itself be an IPv6 address in brackets; the address at the end has colons of its own.
         let host_end = match text.strip_prefix('[') {
             Some(rest) => rest.find(']').map(|at| at + 2),

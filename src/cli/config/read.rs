@@ -154,10 +154,17 @@ impl Walk<'_> {
         let typed = key.get_ref().as_ref();
         let near = nearest(typed, table.keys.iter().map(|key| key.name)).and_then(|near| table.key(near));
         // What was meant to be a secret must not be shown by the complaint about its key.
-        if near.is_none_or(|near| matches!(near.kind, Kind::Secret(_))) && !value.get_ref().is_table() {
+        let is_open = near.map_or_else(|| table::is_open(typed), |near| !matches!(near.kind, Kind::Secret(_)));
+        let holds_text = matches!(value.get_ref(), DeValue::String(_) | DeValue::Array(_));
+        if holds_text && !is_open {
             self.hidden.push(value.span());
         }
-        let is_section = path.is_empty() && matches!(value.get_ref(), DeValue::Table(_) | DeValue::Array(_));
+        let is_table = |node: &DeValue<'_>| node.as_table().is_some();
+        let is_section = path.is_empty()
+            && match value.get_ref() {
+                DeValue::Array(items) => items.iter().any(|item| is_table(item.get_ref())),
+                node => is_table(node),
+            };
         let suggestion = match near {
             Some(near) => Some(format!("did you mean `{}`?", near.name)),
             None => table::home_of(typed).map(|home| format!("`{typed}` belongs in {home}")),
@@ -186,6 +193,12 @@ impl Walk<'_> {
     fn value(&mut self, kind: &'static Kind, node: &Node<'_>, path: &str, key: Range<usize>) -> Option<Value> {
         match (kind, node.get_ref()) {
             (Kind::Either(kinds), found) => match kinds.iter().find(|kind| fits(kind, found)) {
+                // A word that is none may have been meant as one of the other kinds: `mounted = "yes"`.
+                Some(Kind::Text(Text::Word(words))) if found.as_str().is_some_and(|text| !words.contains(&text)) => {
+                    let not = found.as_str().map(short).unwrap_or_default();
+                    self.wrong(node.span(), format!("`{path}` must be {}, not \"{not}\"", kind.words()), None);
+                    None
+                }
                 Some(kind) => self.value(kind, node, path, key),
                 None => self.wrong_type(kind, node, path),
             },
@@ -244,10 +257,10 @@ impl Walk<'_> {
                 let message = if wrong.secret {
                     self.hidden.push(span.clone());
                     format!("`{path}`: {}", wrong.why)
-                } else if found.is_empty() {
-                    format!("`{path}` must be {}: {}", text.words(), wrong.why)
                 } else {
-                    format!("`{path}` must be {}, not \"{}\": {}", text.words(), short(found), wrong.why)
+                    let not = if found.is_empty() { String::new() } else { format!(", not \"{}\"", short(found)) };
+                    let why = if wrong.why.is_empty() { String::new() } else { format!(": {}", wrong.why) };
+                    format!("`{path}` must be {}{not}{why}", text.words())
                 };
                 self.wrong(span, message, wrong.suggestion);
                 None
@@ -290,8 +303,8 @@ impl Walk<'_> {
                 match text.read(found, self.base) {
                     Ok(_) => Some(Value::Secret(Secret::Literal(found.to_string().into()))),
                     Err(wrong) => {
-                        let message = format!("`{path}` must be {}: {}", text.words(), wrong.why);
-                        self.wrong(node.span(), message, None);
+                        let why = if wrong.why.is_empty() { String::new() } else { format!(": {}", wrong.why) };
+                        self.wrong(node.span(), format!("`{path}` must be {}{why}", text.words()), None);
                         None
                     }
                 }
@@ -355,7 +368,8 @@ impl Walk<'_> {
                 continue;
             };
             let right = self.text(Text::Name, name, key.span(), path).is_some();
-            let inner = self.table(table, inner, &join(path, name), key.span());
+            let header = self.header(node.span(), &key.span());
+            let inner = self.table(table, inner, &join(path, name), header);
             if right {
                 let origin = self.origin(&key.span());
                 tree.entries.push(Entry { name: name.to_string(), value: Value::Table(inner), origin });
@@ -384,6 +398,7 @@ impl Walk<'_> {
             }
             (Kind::Text(_), DeValue::Datetime(date)) => ("a date", Some(format!("write \"{date}\""))),
             (_, DeValue::String(_)) => ("a text", None),
+            (Kind::Whole(..), DeValue::Float(_)) => ("a fraction", None),
             (_, DeValue::Integer(_) | DeValue::Float(_)) => ("a number", None),
             (_, DeValue::Boolean(_)) => ("true or false", None),
             (_, DeValue::Datetime(_)) => ("a date", None),
@@ -391,7 +406,7 @@ impl Walk<'_> {
             (_, DeValue::Table(_)) => ("a table", None),
         };
         let found = match (kind, node.get_ref()) {
-            (Kind::Only(_), DeValue::Boolean(flag)) => flag.to_string(),
+            (Kind::Only(_) | Kind::Either(_), DeValue::Boolean(flag)) => flag.to_string(),
             _ => found.to_string(),
         };
         self.wrong(node.span(), format!("`{path}` must be {}, not {found}", kind.words()), suggestion);
@@ -504,7 +519,8 @@ impl Kind {
 fn fits(kind: &Kind, found: &DeValue<'_>) -> bool {
     match kind {
         Kind::Either(kinds) => kinds.iter().any(|kind| fits(kind, found)),
-        Kind::Flag | Kind::Only(_) => found.is_bool(),
+        Kind::Flag => found.is_bool(),
+        Kind::Only(flag) => found.as_bool() == Some(*flag),
         Kind::List(..) | Kind::Many(_) => found.is_array(),
         Kind::Map(..) | Kind::Named(_) | Kind::Table(_) => found.is_table(),
         Kind::Price => found.is_integer() || found.is_float(),

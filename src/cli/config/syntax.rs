@@ -17,7 +17,7 @@ use crate::rules::{
 /// What is wrong with a text.
 #[derive(Debug, Eq, PartialEq)]
 pub struct Wrong {
-    /// Fits after "`key`: ". Never holds the text itself: the caller decides whether it may be shown.
+    /// Fits after "must be …: "; empty when nothing is to be added. Of a secret it never holds a part.
     pub why: String,
     /// What to write instead.
     pub suggestion: Option<String>,
@@ -40,7 +40,7 @@ impl Text {
         }
         let same = || Value::Text(text.into());
         let checked = match self {
-            Self::Address => text.parse::<IpAddr>().map(drop).map_err(|_| wrong("it is not an IP address")),
+            Self::Address => text.parse::<IpAddr>().map(drop).map_err(|_| wrong("")),
             Self::Any => Ok(()),
             Self::Arn(service) => arn(text, service),
             Self::Dates => Dates::from_str(text).map(drop).map_err(|error| wrong(&error.0)),
@@ -72,7 +72,7 @@ impl Text {
             }),
             Self::Timezone => return timezone(text),
             Self::Url(schemes) => url(text, schemes),
-            Self::UrlOrPath if text.starts_with('/') => url_path(text),
+            Self::UrlOrPath if !text.contains("://") => url_path(text),
             Self::UrlOrPath => url(text, &["https", "http"]),
             Self::UrlPath => url_path(text),
             Self::Window => Window::from_str(text).map(drop).map_err(|error| wrong(&error.0)),
@@ -111,7 +111,7 @@ impl Text {
             Self::Timezone => "a time zone such as \"Europe/Berlin\"".into(),
             Self::Url(schemes) => {
                 let schemes: Vec<_> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
-                format!("a {} address", schemes.join(" or "))
+                format!("an address that begins with {}", schemes.join(" or "))
             }
             Self::UrlOrPath => "a path that begins with `/`, or an address".into(),
             Self::UrlPath => "a path that begins with `/`".into(),
@@ -149,7 +149,7 @@ fn one_of(text: &str, words: &[&str]) -> Result<(), Wrong> {
         return Ok(());
     }
     let suggestion = nearest(text, words.iter().copied()).map(|near| format!("did you mean \"{near}\"?"));
-    Err(Wrong { why: format!("it is none of {}", list(words)), suggestion, secret: false })
+    Err(Wrong { why: String::new(), suggestion, secret: false })
 }
 
 fn duration(text: &str) -> Result<(), Wrong> {
@@ -165,9 +165,12 @@ fn name(text: &str) -> Result<(), Wrong> {
     if text.len() > 100 {
         return Err(wrong("it is longer than 100 characters"));
     }
+    if !text.chars().all(right) {
+        return Err(wrong(""));
+    }
     // It becomes part of file names and of options of other programs.
-    if !text.chars().all(right) || text.starts_with(['.', '-']) {
-        return Err(wrong("a name has letters, digits, `.`, `_` and `-`, and begins with a letter, a digit or `_`"));
+    if text.starts_with(['.', '-']) {
+        return Err(wrong("it begins with a letter, a digit or `_`"));
     }
     Ok(())
 }
@@ -224,8 +227,7 @@ fn url(text: &str, schemes: &[&str]) -> Result<(), Wrong> {
         if !text.contains("://") {
             return Err(instead("there is no scheme", format!("write {first}:// before it")));
         }
-        let right: Vec<String> = schemes.iter().map(|scheme| format!("{scheme}://")).collect();
-        return Err(wrong(&format!("it does not begin with {}", right.join(" or "))));
+        return Err(wrong(""));
     }
     if parsed.host_str().is_none_or(str::is_empty) {
         return Err(wrong("there is no host in it"));
@@ -241,7 +243,7 @@ fn url(text: &str, schemes: &[&str]) -> Result<(), Wrong> {
 
 fn url_path(text: &str) -> Result<(), Wrong> {
     if !text.starts_with('/') {
-        return Err(instead("it does not begin with `/`", format!("write \"/{text}\"")));
+        return Err(instead("", format!("write \"/{text}\"")));
     }
     if text.starts_with("//") || text.chars().any(|c| c.is_whitespace() || c.is_control()) {
         return Err(wrong("it is not the path of an address"));
@@ -258,6 +260,8 @@ fn host(text: &str) -> Result<(), Wrong> {
             let label = |label: &str| {
                 !label.is_empty()
                     && label.len() <= 63
+                    && !label.starts_with('-')
+                    && !label.ends_with('-')
                     && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
             };
             if domain.len() <= 253 && domain.strip_suffix('.').unwrap_or(&domain).split('.').all(label) {
@@ -324,7 +328,7 @@ fn glob(text: &str) -> Result<(), Wrong> {
 fn header(text: &str) -> Result<(), Wrong> {
     // RFC 9110, section 5.6.2: a token.
     let right = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if text.chars().all(right) { Ok(()) } else { Err(wrong("it is not the name of a header")) }
+    if text.chars().all(right) { Ok(()) } else { Err(wrong("")) }
 }
 
 fn email(text: &str) -> Result<(), Wrong> {
@@ -332,7 +336,7 @@ fn email(text: &str) -> Result<(), Wrong> {
     let right = text.rsplit_once('@').is_some_and(|(local, domain)| {
         !local.is_empty() && !local.contains('@') && local.chars().all(unquoted) && host(domain).is_ok()
     });
-    if right { Ok(()) } else { Err(instead("it is not an e-mail address", "write \"ops@example.edu\"")) }
+    if right { Ok(()) } else { Err(instead("", "write \"ops@example.edu\"")) }
 }
 
 fn recipient(text: &str) -> Result<(), Wrong> {
@@ -352,7 +356,7 @@ fn recipient(text: &str) -> Result<(), Wrong> {
         return if right { Ok(()) } else { Err(wrong("it is neither an age recipient nor an SSH public key")) };
     }
     if !text.starts_with("age1") {
-        return Err(instead("it is not an age recipient", "it begins with age1; `mainstay backup keygen` makes one"));
+        return Err(instead("", "it begins with age1; `mainstay backup keygen` makes one"));
     }
     bech32(text)
 }
@@ -382,11 +386,7 @@ fn bech32(text: &str) -> Result<(), Wrong> {
 fn signer(text: &str) -> Result<(), Wrong> {
     let decoded = base64::engine::general_purpose::STANDARD.decode(text).unwrap_or_default();
     let right = decoded.len() == 42 && decoded.starts_with(b"Ed");
-    if right {
-        Ok(())
-    } else {
-        Err(instead("it is not a minisign public key", "it begins with RW and has 56 characters"))
-    }
+    if right { Ok(()) } else { Err(instead("", "it begins with RW and has 56 characters")) }
 }
 
 fn region(text: &str) -> Result<(), Wrong> {
@@ -402,17 +402,17 @@ fn region(text: &str) -> Result<(), Wrong> {
     let zone = text.strip_suffix(|c: char| c.is_ascii_lowercase()).filter(|rest| region(rest).is_ok());
     Err(match zone {
         Some(region) => instead("it is a zone, not a region", format!("write \"{region}\"")),
-        None => instead("it is not an AWS region", "write \"us-east-2\""),
+        None => instead("", "write \"us-east-2\""),
     })
 }
 
 fn arn(text: &str, service: &str) -> Result<(), Wrong> {
     let parts: Vec<&str> = text.splitn(6, ':').collect();
     let [start, partition, owner, place, account, resource] = parts.as_slice() else {
-        return Err(instead("it is not an ARN", format!("it begins with arn:aws:{service}:")));
+        return Err(instead("", format!("it begins with arn:aws:{service}:")));
     };
     if *start != "arn" || !partition.starts_with("aws") {
-        return Err(instead("it is not an ARN", format!("it begins with arn:aws:{service}:")));
+        return Err(instead("", format!("it begins with arn:aws:{service}:")));
     }
     if *owner != service {
         return Err(wrong(&format!("it is an ARN of {owner}, not of {service}")));
@@ -432,11 +432,7 @@ fn arn(text: &str, service: &str) -> Result<(), Wrong> {
 fn instance(text: &str) -> Result<(), Wrong> {
     let digits = text.strip_prefix("i-").unwrap_or_default();
     let right = matches!(digits.len(), 8 | 17) && digits.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    if right {
-        Ok(())
-    } else {
-        Err(instead("it is not an instance id", "it begins with i- and has 17 hexadecimal digits"))
-    }
+    if right { Ok(()) } else { Err(instead("", "it begins with i- and has 17 hexadecimal digits")) }
 }
 
 /// Only names of places: abbreviations such as `IST` stand for several zones, and `EST` for one without summer time.
@@ -446,10 +442,9 @@ fn timezone(text: &str) -> Result<Value, Wrong> {
     if let Some(long) = usual {
         return Err(instead("an abbreviation is not a time zone", format!("did you mean \"{long}\"?")));
     }
-    if text == "UTC" || text.contains('/') {
-        if let Ok(zone) = database.get(text) {
-            return Ok(Value::Text(zone.iana_name().unwrap_or(text).into()));
-        }
+    let is_place = text == "UTC" || text.contains('/');
+    if let (true, Ok(zone)) = (is_place, database.get(text)) {
+        return Ok(Value::Text(zone.iana_name().unwrap_or(text).into()));
     }
     let names: Vec<String> = database.available().map(|name| name.to_string()).filter(|n| n.contains('/')).collect();
     let city =
@@ -461,7 +456,7 @@ fn timezone(text: &str) -> Result<Value, Wrong> {
         .map(String::as_str)
         .or_else(|| nearest(text, names.iter().map(String::as_str)));
     let suggestion = near.map_or("write \"Europe/Berlin\"".into(), |near| format!("did you mean \"{near}\"?"));
-    Err(Wrong { why: "there is no such time zone".into(), suggestion: Some(suggestion), secret: false })
+    Err(Wrong { why: String::new(), suggestion: Some(suggestion), secret: false })
 }
 
 const USUAL: &[(&str, &str)] = &[

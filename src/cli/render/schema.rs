@@ -128,3 +128,29 @@ fn the_page_describes_every_format_and_every_key_of_the_schema() {
         assert!(PAGE.contains(&format!("`{word}`")), "docs/report.md does not mention `{word}`");
     }
 }
+
+#[test]
+fn the_page_describes_every_fact_that_a_check_reports() {
+    const PAGE: &str = include_str!("../../../docs/report.md");
+    let source = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut folders = vec![source.join("check"), source.join("rules")];
+    let mut found = 0;
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            // What tests make up is nobody's contract.
+            let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for after in shipped.split(".data(\"").skip(1) {
+                let key = after.split('"').next().unwrap_or_default();
+                assert!(PAGE.contains(&format!("`{key}`")), "docs/report.md lacks `{key}` of {}", path.display());
+                found += 1;
+            }
+        }
+    }
+    assert!(found > 0, "there are checks and they report facts");
+}

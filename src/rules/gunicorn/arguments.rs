@@ -90,6 +90,10 @@ impl Arguments {
                     (name, flag) = (joined, found);
                     attached = Some(letters.as_str().to_owned()).filter(|rest| !rest.is_empty());
                 }
+                // Python to 3.12 drops a `--` even here, and gunicorn then refuses the empty rest.
+                (Some(value), Takes::Integer | Takes::Mode | Takes::Text) if value == "--" => {
+                    return Err(format!("argument {}: expected one argument", spelled(flag)));
+                }
                 (Some(value), _) => break (Some(value), at + 1),
                 (None, Takes::Exit | Takes::Nothing) => break (None, at + 1),
                 (None, Takes::Maybe | Takes::Integer | Takes::Mode | Takes::Text) => {

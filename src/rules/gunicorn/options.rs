@@ -10,6 +10,7 @@ pub struct Version(pub u16, pub u16, pub u16);
 /// One release for each distinct set of options or rules, oldest first.
 pub const VERSIONS: &[Version] = &[
     Version(20, 1, 0),
+    DEBIAN,
     Version(21, 0, 0),
     Version(22, 0, 0),
     Version(23, 0, 0),
@@ -72,6 +73,8 @@ const fn row(
     Flag { names, setting, takes, since, until }
 }
 
+/// Debian 12's 20.1.0, which has one option of 22.0 beside its security fix (20.1.0-6+deb12u1).
+const DEBIAN: Version = Version(20, 1, 1);
 const FIRST: Version = Version(0, 0, 0);
 const NOW: Version = Version(u16::MAX, 0, 0);
 
@@ -151,6 +154,7 @@ pub(super) const FLAGS: &[Flag] = &[
     row(&["--http-protocols"], "http_protocols", Text, Version(25, 0, 0), NOW),
     row(&["--http2-cleartext"], "http2_cleartext", Text, Version(26, 2, 0), NOW),
     row(&["--http2-max-concurrent-streams"], "http2_max_concurrent_streams", Integer, Version(25, 0, 0), NOW),
+    row(&["--tolerate-dangerous-framing"], "tolerate_dangerous_framing", Nothing, DEBIAN, Version(21, 0, 0)),
     row(&["--tolerate-dangerous-framing"], "tolerate_dangerous_framing", Nothing, Version(22, 0, 0), Version(23, 0, 0)),
     row(&["--http2-initial-window-size"], "http2_initial_window_size", Integer, Version(25, 0, 0), NOW),
     row(&["--http2-max-frame-size"], "http2_max_frame_size", Integer, Version(25, 0, 0), NOW),

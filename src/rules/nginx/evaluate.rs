@@ -69,9 +69,8 @@ enum Next {
 
 impl<'a> Walk<'a> {
     fn new(http: &'a Directive, chosen: Chosen<'a>, question: &'a Question) -> Self {
-        let merge =
-            [chosen.server, http].iter().find_map(|level| level.last("merge_slashes")).is_none_or(|d| d.arg() != "off");
-        let (path, query) = location::normalise(&question.path, merge);
+        let merge_slashes = Levels(vec![http, chosen.first]).setting("merge_slashes", "on").value != "off";
+        let (path, query) = location::normalise(&question.path, merge_slashes);
         let mut variables = Variables::new(http, chosen.server, question, path, query);
         if let Some(captures) = chosen.captures.clone() {
             variables.catch(captures);

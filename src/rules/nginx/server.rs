@@ -16,6 +16,8 @@ pub struct Chosen<'a> {
     pub server: &'a Directive,
     /// Chosen by the name that TLS asks for; an address is never asked for.
     pub handshake: &'a Directive,
+    /// The one that reads the request line, before any `Host` header is known: `merge_slashes` counts there.
+    pub first: &'a Directive,
     /// What the server name's expression caught.
     pub captures: Option<Captures>,
     /// What the operator should know.
@@ -60,7 +62,8 @@ pub fn choose<'a>(http: &'a Directive, question: &Question) -> Result<Chosen<'a>
         return Err(Doubt { at: Some(server.at.clone()), ..Doubt::no_server(why) });
     }
     let handshake = if host.parse::<IpAddr>().is_ok() || host.starts_with('[') { first.default() } else { server };
-    Ok(Chosen { server, handshake, captures, notes })
+    let reads = if tls { handshake } else { first.default() };
+    Ok(Chosen { server, handshake, first: reads, captures, notes })
 }
 
 /// The `Host` header's name: lower case, without port and trailing dot.

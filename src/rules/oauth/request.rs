@@ -58,9 +58,9 @@ impl AuthorizationRequest {
     pub fn shown(&self) -> Map<String, Value> {
         let mut shown = Map::new();
         for (name, value) in self.pairs.iter().take(MOST) {
-            let text = match name.as_str() {
-                _ if value.is_empty() => String::new(),
-                "redirect_uri" => redacted(value, Shown::Public),
+            let text = match value.as_str() {
+                "" => String::new(),
+                _ if name.eq_ignore_ascii_case("redirect_uri") => redacted(value, Shown::Public),
                 _ if is_shown(name, value, Shown::Public) => printable(value),
                 _ => "<redacted>".to_owned(),
             };

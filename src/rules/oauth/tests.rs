@@ -262,7 +262,7 @@ proptest! {
         name in prop::sample::select(vec![
             "state", "nonce", "code_challenge", "client_secret", "State", "login_hint", "id_token_hint", "request_uri", "foo",
         ]),
-        shape in 0..9_usize,
+        shape in 0..12_usize,
         status in prop::sample::select(vec![200_u16, 301, 302, 307, 500]),
     ) {
         let secret = format!("zQ9{secret}");
@@ -276,6 +276,9 @@ proptest! {
             5 => format!("https://evil.test:8443/?{pair}"),
             6 => format!("https://[broken/?{pair}"),
             7 => target(&[("redirect_uri", &format!("http%3A%2F%2Fsite.test%2Fcb%3F{name}%3D{secret}%23{secret}"))]),
+            8 => target(&[("redirect_uri", &format!("http%3A%2F%2Fme%3A{secret}%40site.test%2Fcb"))]),
+            9 => format!("{}&Redirect_URI=http%3A%2F%2Fx%2F%3F{pair}", target(&[])),
+            10 => format!("https://me:{secret}@accounts.google.com/?{pair}"),
             _ => format!("/auth/login/?{pair}#{secret}"),
         };
         let cookie = format!("session={secret}; SameSite=Strict");

@@ -2,11 +2,12 @@
 
 #[cfg(test)]
 mod tests;
-
-use std::collections::BTreeSet;
+mod walk;
 
 use serde_json::{Value, json};
 use url::Url;
+
+pub use walk::{End, Hop, MOST_HOPS, Next, Walk, is_same_site, next};
 
 use crate::{
     report::{Finding, Status},
@@ -15,53 +16,6 @@ use crate::{
         location::{Location, Nowhere, Shown, redacted, resolve},
     },
 };
-
-/// One request of a walk and what came of it.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Hop {
-    /// What was asked.
-    pub url: Url,
-    /// What came.
-    pub answer: Result<Answer, HttpFailure>,
-}
-
-/// What to do after a hop.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Next {
-    /// Ask this address.
-    Ask(Url),
-    /// It is over.
-    End(End),
-}
-
-/// How a walk ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum End {
-    /// An answer that is no redirect.
-    Arrived,
-    /// The last hop has no answer.
-    Broken,
-    /// A redirect to another site, which was not asked.
-    Left(Url),
-    /// A redirect to an address that was asked before.
-    Loop(Url),
-    /// A redirect that leads nowhere.
-    Lost(Nowhere),
-    /// More hops than [`MOST_HOPS`].
-    TooLong,
-}
-
-/// A browser gives up after 20; a healthy site needs two.
-pub const MOST_HOPS: usize = 10;
-
-/// What was seen of a way, and how it ended.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Walk {
-    /// At least one.
-    pub hops: Vec<Hop>,
-    /// How it ended.
-    pub end: End,
-}
 
 /// What a walk should be like.
 #[derive(Clone, Copy, Debug)]
@@ -72,36 +26,6 @@ pub struct Expect<'a> {
     pub goal: &'a Url,
     /// What a closed port means.
     pub closed: Status,
-}
-
-/// Decides what to do after the last of `hops`. Every request is a GET, so an address that comes again is a loop.
-pub fn next(hops: &[Hop]) -> Next {
-    let (Some(first), Some(last)) = (hops.first(), hops.last()) else { return Next::End(End::Broken) };
-    let answer = match &last.answer {
-        Err(_) => return Next::End(End::Broken),
-        Ok(answer) if !answer.is_redirect() => return Next::End(End::Arrived),
-        Ok(answer) => answer,
-    };
-    let target = match resolve(&last.url, answer) {
-        Err(nowhere) => return Next::End(End::Lost(nowhere)),
-        Ok(location) => location.url,
-    };
-    let asked: BTreeSet<&str> = hops.iter().map(|hop| without_fragment(&hop.url)).collect();
-    if asked.contains(target.as_str()) {
-        Next::End(End::Loop(target))
-    } else if !is_web(&target) || !is_same_site(&first.url, &target) {
-        Next::End(End::Left(target))
-    } else if hops.len() >= MOST_HOPS {
-        Next::End(End::TooLong)
-    } else {
-        Next::Ask(target)
-    }
-}
-
-/// Whether two addresses have the same host, or hosts that differ by a leading `www.`.
-pub fn is_same_site(one: &Url, other: &Url) -> bool {
-    let host = |url: &Url| url.host_str().map(|host| host.strip_prefix("www.").unwrap_or(host).to_owned());
-    host(one).is_some() && host(one) == host(other)
 }
 
 /// Judges a walk that began on plain HTTP.
@@ -181,11 +105,18 @@ fn answered(walk: &Walk, first: &Hop, answer: &Answer, expect: Expect<'_>) -> Fi
     let mut problems = Vec::new();
     let mut notes = Vec::new();
     let location = if answer.is_redirect() { resolve(&first.url, answer).ok() } else { None };
-    problems.extend(of_the_end(walk));
-    match &location {
-        Some(location) => problems.extend(of_the_first_hop(first, answer, location, expect)),
-        None if !answer.is_redirect() => problems.push(no_redirect(answer)),
-        None => {}
+    let first_hop = match &location {
+        Some(location) => of_the_first_hop(first, answer, location, expect),
+        None if !answer.is_redirect() => vec![no_redirect(answer)],
+        None => Vec::new(),
+    };
+    // A way that goes wrong at once and loops later has its root at the first hop.
+    if walk.hops.len() > 1 {
+        problems.extend(first_hop);
+        problems.extend(of_the_end(walk));
+    } else {
+        problems.extend(of_the_end(walk));
+        problems.extend(first_hop);
     }
     problems.extend(downgrade(walk));
     problems.sort_by_key(|problem| std::cmp::Reverse(problem.status));
@@ -199,13 +130,13 @@ fn answered(walk: &Walk, first: &Hop, answer: &Answer, expect: Expect<'_>) -> Fi
     let Some(worst) = problems.first() else { return right(walk, answer, location.as_ref(), expect, notes) };
     let texts: Vec<&str> = problems.iter().map(|problem| problem.text.as_str()).collect();
     let reasons: Vec<&str> = problems.iter().map(|problem| problem.reason).collect();
-    Finding::new(ID, expect.subject, worst.status, texts.join("; "))
+    let finding = Finding::new(ID, expect.subject, worst.status, texts.join("; "))
         .expected(format!("301 or 308 to {}", wanted(first, expect)))
         .observed(seen(first))
         .fix(worst.fix)
         .data("reason", worst.reason)
-        .data("reasons", reasons)
-        .data("notes", notes)
+        .data("reasons", reasons);
+    noted(finding, notes)
 }
 
 fn right(walk: &Walk, answer: &Answer, location: Option<&Location>, expect: Expect<'_>, notes: Vec<String>) -> Finding {
@@ -223,6 +154,10 @@ fn right(walk: &Walk, answer: &Answer, location: Option<&Location>, expect: Expe
     }
     let finding = Finding::pass(ID, expect.subject, format!("plain HTTP redirects to https ({})", answer.status))
         .observed(format!("{} with Location: {to}", answer.status));
+    noted(finding, notes)
+}
+
+fn noted(finding: Finding, notes: Vec<String>) -> Finding {
     if notes.is_empty() { finding } else { finding.data("notes", notes) }
 }
 
@@ -232,7 +167,7 @@ fn no_redirect(answer: &Answer) -> Problem {
         status: Status::Fail,
         reason,
         text: format!("plain HTTP answers {} and does not redirect", answer.status),
-        fix: "let the port-80 server answer every request with `return 301 https://$host$request_uri;`",
+        fix: "let the port-80 server answer every request with `return 301 https://$server_name$request_uri;`",
     }
 }
 
@@ -292,7 +227,7 @@ fn of_the_first_hop(first: &Hop, answer: &Answer, location: &Location, expect: E
             status: Status::Fail,
             reason: if target.scheme() == "http" { "stays-http" } else { "not-https" },
             text: format!("the redirect stays on {}", target.scheme()),
-            fix: "write the whole address: `return 301 https://$host$request_uri;`",
+            fix: "write the whole address: `return 301 https://$server_name$request_uri;`",
         });
         return problems;
     }
@@ -321,7 +256,7 @@ fn of_the_first_hop(first: &Hop, answer: &Answer, location: &Location, expect: E
         warn(
             "path-lost",
             "the path or the query is lost on the way".to_owned(),
-            "redirect with `return 301 https://$host$request_uri;`",
+            "redirect with `return 301 https://$server_name$request_uri;`",
         );
     }
     if matches!(answer.status, 302 | 303 | 307) {
@@ -388,12 +323,4 @@ fn record(walk: &Walk) -> Value {
 
 fn port(url: &Url) -> u16 {
     url.port_or_known_default().unwrap_or_default()
-}
-
-fn is_web(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https")
-}
-
-fn without_fragment(url: &Url) -> &str {
-    url.as_str().split('#').next().unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use std::{error::Error as _, future::Future, io, pin::pin, time::Duration};
 use http_body_util::{BodyExt, Empty};
 use hyper::{
     Version,
-    body::{Bytes, Incoming},
+    body::{Body as _, Bytes, Incoming},
     client::conn::{http1, http2},
     header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderMap, USER_AGENT},
 };
@@ -113,26 +113,8 @@ async fn read(
     deadline: Deadline,
 ) -> Result<Answer, HttpFailure> {
     let response = deadline.of(Stage::Answer, answer).await?.map_err(|error| failure(&error))?;
-    let (head, mut incoming) = response.into_parts();
-    let (mut body, mut truncated, mut broken) = (Vec::new(), false, None);
-    loop {
-        match deadline.of(Stage::Body, incoming.frame()).await {
-            Err(late) => broken = Some(late),
-            Ok(None) => {}
-            Ok(Some(Err(error))) => broken = Some(failure(&error)),
-            Ok(Some(Ok(frame))) => {
-                // Trailers have no data and are of no interest.
-                let data = frame.into_data().unwrap_or_default();
-                let room = limits.body - body.len();
-                body.extend_from_slice(&data[..data.len().min(room)]);
-                truncated = data.len() > room;
-                if !truncated {
-                    continue;
-                }
-            }
-        }
-        break;
-    }
+    let (head, incoming) = response.into_parts();
+    let (body, truncated, broken) = body(incoming, limits.body, deadline).await;
     let headers = header_lines(&head.headers);
     let date = headers.iter().find(|(name, _)| name == "date").and_then(|(_, value)| parse_date(value));
     Ok(Answer {
@@ -145,6 +127,30 @@ async fn read(
         date,
         took: deadline.start.elapsed(),
     })
+}
+
+/// The body up to its cap, whether it goes on after that, and what broke it off.
+async fn body(mut incoming: Incoming, cap: usize, deadline: Deadline) -> (Vec<u8>, bool, Option<HttpFailure>) {
+    let mut body = Vec::new();
+    if cap == 0 {
+        return (body, !incoming.is_end_stream(), None);
+    }
+    loop {
+        match deadline.of(Stage::Body, incoming.frame()).await {
+            Err(late) => return (body, false, Some(late)),
+            Ok(None) => return (body, false, None),
+            Ok(Some(Err(error))) => return (body, false, Some(failure(&error))),
+            Ok(Some(Ok(frame))) => {
+                // Trailers have no data and are of no interest.
+                let data = frame.into_data().unwrap_or_default();
+                let room = cap - body.len();
+                body.extend_from_slice(&data[..data.len().min(room)]);
+                if data.len() > room {
+                    return (body, true, None);
+                }
+            }
+        }
+    }
 }
 
 /// The request line and header: the least that a server needs to treat us like anybody else.

@@ -30,7 +30,7 @@ pub struct Request {
 pub struct Limits {
     /// The whole exchange, from the connection to the last byte that is read.
     pub deadline: Duration,
-    /// How much of the body is kept; reading stops there.
+    /// How much of the body is kept; reading stops there. With 0 the answer is complete with its header.
     pub body: usize,
     /// How large the header may be.
     pub header: usize,
@@ -71,5 +71,10 @@ impl Limits {
     /// The usual limits: 256 KiB of body, which is enough to find a title, and 64 KiB of header.
     pub fn within(deadline: Duration) -> Self {
         Self { deadline, body: 256 << 10, header: 64 << 10 }
+    }
+
+    /// The same where the body does not matter and is not waited for.
+    pub fn header_within(deadline: Duration) -> Self {
+        Self { body: 0, ..Self::within(deadline) }
     }
 }

@@ -53,21 +53,19 @@ fn replace(target: &Path, contents: &[u8], mode: Mode) -> io::Result<()> {
     let mut prefix = OsString::from(".");
     prefix.push(name);
     prefix.push(".");
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(&prefix);
-    if mode == Mode::Ordinary {
-        // Given at creation, so that the kernel applies the umask.
-        builder.permissions(Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
     let bits = match mode {
         Mode::Exactly(bits) => Some(bits),
         Mode::Ordinary => fs::metadata(target).ok().map(|found| found.permissions().mode() & 0o777),
     };
+    // To a new ordinary file the kernel applies the umask at creation; any other is private until its mode is set.
+    let first = if bits.is_none() { 0o666 } else { 0o600 };
+    let mut file = tempfile::Builder::new()
+        .prefix(&prefix)
+        .make_in(folder, |path| OpenOptions::new().write(true).create_new(true).mode(first).open(path))?;
     if let Some(bits) = bits {
         file.as_file().set_permissions(Permissions::from_mode(bits))?;
     }
-    file.write_all(contents)?;
+    file.as_file_mut().write_all(contents)?;
     file.as_file().sync_all()?;
     file.persist(target).map_err(|error| error.error)?;
     sync_folder(folder)
@@ -186,8 +184,24 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let error = write_through(&place.path().join("no/such/file"), b"x", Mode::Ordinary).unwrap_err();
         assert!(error.hints[0].contains("mkdir -p"), "{error:?}");
+        assert_eq!(error.why, ["No such file or directory (os error 2)"], "without the temporary file's name");
         let error = write_through(place.path(), b"x", Mode::Ordinary).unwrap_err();
         assert_eq!(error.hints, ["name a file, not a folder"]);
+    }
+
+    #[test]
+    fn what_the_system_said_decides_what_to_do() {
+        for (kind, says) in [
+            (io::ErrorKind::PermissionDenied, "run as a user who may write to `/srv/reports`"),
+            (io::ErrorKind::QuotaExceeded, "free some space"),
+            (io::ErrorKind::NotADirectory, "a part of `/srv/reports` is a file"),
+            (io::ErrorKind::Other, "check `/srv/reports`"),
+        ] {
+            let error = trouble(Path::new("/srv/reports/a.json"), &kind.into());
+            assert!(error.hints[0].starts_with(says), "{error:?}");
+        }
+        let error = trouble(Path::new("a.json"), &io::ErrorKind::NotFound.into());
+        assert!(error.hints[0].ends_with("`mkdir -p .`"), "{error:?}");
     }
 
     #[test]

@@ -298,26 +298,36 @@ pub(super) static SECRET: Table = Table {
 
 /// The section that a key belongs to, when exactly one has it: for a key that stands in the wrong place.
 pub fn home_of(name: &str) -> Option<String> {
-    fn search(table: &'static Table, path: &str, name: &str, homes: &mut Vec<String>) {
-        for key in table.keys {
-            let inner = match path {
-                "" => key.name.to_string(),
-                _ => format!("{path}.{}", key.name),
-            };
-            if key.name == name && !path.is_empty() {
-                homes.push(path.to_string());
-            }
-            match &key.kind {
-                Kind::Named(table) => search(table, &format!("{inner}.NAME"), name, homes),
-                Kind::Table(table) | Kind::Many(table) => search(table, &inner, name, homes),
-                _ => {}
-            }
-        }
-    }
     let mut homes = Vec::new();
-    search(&ROOT, "", name, &mut homes);
-    match homes.as_slice() {
-        [home] => Some(format!("[{home}]")),
-        _ => None,
+    visit(&ROOT, "", &mut |path, key| {
+        if key.name == name && !path.is_empty() {
+            homes.push(format!("[{path}]"));
+        }
+    });
+    if homes.len() == 1 { homes.pop() } else { None }
+}
+
+/// Whether a key of this name is known and never holds a secret.
+pub fn is_open(name: &str) -> bool {
+    let (mut known, mut secret) = (false, false);
+    visit(&ROOT, "", &mut |_, key| {
+        if key.name == name {
+            known = true;
+            secret |= matches!(key.kind, Kind::Secret(_));
+        }
+    });
+    known && !secret
+}
+
+/// Visits every key with the path of its section; a name that the operator chooses is `NAME`.
+pub fn visit(table: &'static Table, path: &str, see: &mut impl FnMut(&str, &'static Key)) {
+    for key in table.keys {
+        see(path, key);
+        let inner = if path.is_empty() { key.name.to_string() } else { format!("{path}.{}", key.name) };
+        match &key.kind {
+            Kind::Named(table) => visit(table, &format!("{inner}.NAME"), see),
+            Kind::Table(table) | Kind::Many(table) => visit(table, &inner, see),
+            _ => {}
+        }
     }
 }

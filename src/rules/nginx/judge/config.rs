@@ -21,7 +21,7 @@ pub fn judge_config(subject: &str, answer: &Answer, expected: &Expected) -> Vec<
         let finding = Finding::fail(
             CONFIG,
             subject,
-            format!("in the configuration file, every request to {block} ends with 502"),
+            format!("in the configuration file, every request to {block} fails while nginx runs (502)"),
         )
         .expected("an application that nginx can reach")
         .observed(format!("proxy_pass {}; ({})", upstream.written, upstream.at))

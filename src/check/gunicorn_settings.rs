@@ -1,0 +1,110 @@
+//! Whether gunicorn runs with the settings it should.
+
+use futures_util::future::BoxFuture;
+
+use super::{Check, GunicornSite, GunicornSource, Scope, Site};
+use crate::{
+    report::Finding,
+    rules::gunicorn::{Expected, Observation, Trouble, judge_settings, trouble},
+};
+
+/// The check of `--workers`, `--threads` and the two time limits; it also carries what hinders the other two.
+pub struct GunicornSettings;
+
+impl Check for GunicornSettings {
+    fn id(&self) -> &'static str {
+        "gunicorn.settings"
+    }
+
+    fn title(&self) -> &'static str {
+        "gunicorn runs with the configured workers, threads and time limits"
+    }
+
+    fn needs(&self) -> &'static str {
+        NEEDS
+    }
+
+    fn applies(&self, site: &Site) -> Result<(), String> {
+        applies(site)
+    }
+
+    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+        Box::pin(async move {
+            let site = scope.site;
+            let Some(observed) = scope.gunicorn().await else { return vec![absent(self.id(), site)] };
+            vec![judge(observed, site).by_hand(self.by_hand(site))]
+        })
+    }
+
+    fn by_hand(&self, site: &Site) -> String {
+        site.gunicorn.as_ref().map_or_else(|| "docker top NAME -o pid,ppid,args | grep gunicorn".to_owned(), by_hand)
+    }
+}
+
+/// What the three checks of gunicorn need.
+pub(super) const NEEDS: &str = "a `[site.NAME.gunicorn]` section";
+
+/// The three checks of gunicorn apply to the same sites.
+pub(super) fn applies(site: &Site) -> Result<(), String> {
+    site.gunicorn.as_ref().map(|_| ()).ok_or_else(|| format!("no {} is configured", &NEEDS[2..]))
+}
+
+/// The finding of a site without gunicorn, for who runs a check that does not apply.
+pub(super) fn absent(id: &'static str, site: &Site) -> Finding {
+    Finding::skip(id, &site.name, format!("no {} is configured", &NEEDS[2..]))
+}
+
+/// The judgement that the other two checks refer to when nothing could be seen.
+pub(super) fn judge(observed: &Result<Observation, Trouble>, site: &Site) -> Finding {
+    match observed {
+        Ok(observation) => judge_settings(observation, &expected(site), &site.name),
+        Err(why) => trouble(why, &site.name),
+    }
+}
+
+/// What was seen, or the finding of a check that saw nothing because gunicorn itself could not be seen.
+pub(super) fn seen<'a>(
+    id: &'static str,
+    observed: &'a Result<Observation, Trouble>,
+    site: &Site,
+) -> Result<&'a Observation, Finding> {
+    match observed {
+        Ok(observation) if observation.refused.is_none() && !observation.settings.is_unknown() => Ok(observation),
+        Ok(_) | Err(_) => Err(Finding::unknown(id, &site.name, "gunicorn's settings could not be read")
+            .because_of(&judge(observed, site))),
+    }
+}
+
+fn expected(site: &Site) -> Expected {
+    site.gunicorn.as_ref().map_or_else(Expected::default, |gunicorn| Expected {
+        workers: gunicorn.workers,
+        threads: gunicorn.threads,
+        timeout: gunicorn.timeout,
+        graceful_timeout: gunicorn.graceful_timeout,
+    })
+}
+
+/// The command that shows the same processes: the engine's `ps`, so that the image needs none, and no terminal that cuts.
+pub(super) fn by_hand(gunicorn: &GunicornSite) -> String {
+    match &gunicorn.source {
+        GunicornSource::Container(name) => {
+            format!("docker top {} -o pid,ppid,args | grep gunicorn", shell_words::quote(name))
+        }
+        GunicornSource::Compose(compose) => {
+            format!("docker top {} -o pid,ppid,args | grep gunicorn", container(&compose.project, &compose.service))
+        }
+        GunicornSource::PidFile(path) => {
+            format!("tr '\\0' ' ' < /proc/$(cat {})/cmdline", shell_words::quote(&path.to_string_lossy()))
+        }
+        GunicornSource::Argv(words) => shell_words::join(words),
+    }
+}
+
+/// The container of a Compose service, for a shell.
+pub(super) fn container(project: &str, service: &str) -> String {
+    let (project, service) = (shell_words::quote(project), shell_words::quote(service));
+    format!(
+        "$(docker ps -q --filter label=com.docker.compose.project={project} \
+         --filter label=com.docker.compose.service={service})"
+    )
+}

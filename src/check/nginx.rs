@@ -1,0 +1,253 @@
+//! What the four checks of nginx share: one look at it, and the answer of its configuration to the site's own request.
+
+use std::net::IpAddr;
+
+use serde_json::Value;
+
+use super::{NginxSource, Scope, Site};
+use crate::{
+    report::{Finding, Status},
+    rules::nginx::{
+        Answer, Config, Doubt, DoubtKind, Expected, Public, Question, evaluate, judge_config, judge_doubt,
+        judge_failed_dump, judge_headers, judge_unparsed,
+    },
+    system::{
+        Context,
+        nginx::{Fault, Nginx, Place, Target},
+    },
+};
+
+/// Why nginx may refuse a configuration that is right, as its message says: the machine, not the text.
+const CIRCUMSTANCES: &[&str] = &[
+    "host not found",
+    "could not be resolved",
+    "Permission denied",
+    "Operation not permitted",
+    "Read-only file system",
+    "No space left",
+    "Too many open files",
+    "Cannot allocate memory",
+];
+
+/// The nginx of a site, and what its files say about a request for the site.
+pub struct View {
+    /// What was seen.
+    pub nginx: Nginx,
+    /// What the files say; `None` where they do not say it.
+    pub answer: Option<Answer>,
+    /// What to think of it: `nginx.config` and `nginx.headers`.
+    findings: Vec<Finding>,
+}
+
+impl View {
+    /// The findings of one check.
+    pub(super) fn findings(&self, id: &str) -> Vec<Finding> {
+        self.findings.iter().filter(|finding| finding.id == id).cloned().collect()
+    }
+
+    /// The worst of `nginx.config`, which explains what the others cannot tell.
+    pub(super) fn root(&self) -> Option<&Finding> {
+        self.findings.iter().filter(|finding| finding.id == "nginx.config").max_by_key(|finding| finding.status)
+    }
+}
+
+/// Looks at the nginx of a site.
+pub(super) async fn look(site: &Site, context: &Context) -> Result<View, Fault> {
+    let Some(settings) = &site.nginx else {
+        let what = "no section of the configuration says where nginx is".to_owned();
+        return Err(Fault { reason: "not-configured", what, fix: "add a `[site.NAME.nginx]` section".to_owned() });
+    };
+    let nginx = Nginx::observe(context, site.timeout, target(&settings.source)).await?;
+    let expected = Expected {
+        public: public(site),
+        headers: settings.headers.clone(),
+        http_version: settings.http_version.clone(),
+        redirect: settings.redirect.clone(),
+        version: nginx.version.as_deref().and_then(version),
+    };
+    let subject = &site.name;
+    let mut answer = None;
+    let mut findings = match &nginx.config {
+        Err(error) => judge_unparsed(subject, error),
+        Ok(config) => match ask(config, &questions(site, &settings.path, &nginx)) {
+            Err(doubt) => judge_doubt(subject, &doubt),
+            Ok(found) => {
+                let mut findings = judge_config(subject, &found, &expected);
+                findings.extend(judge_headers(subject, &found, &expected));
+                answer = Some(found);
+                findings
+            }
+        },
+    };
+    if let Some(said) = &nginx.refusal {
+        let refused = refused(subject, said, findings.iter().find(|finding| finding.id == "nginx.config"));
+        findings.retain(|finding| finding.id != "nginx.config");
+        findings.insert(0, refused);
+    }
+    for finding in &mut findings {
+        finding.by_hand = Some(nginx.dump_command());
+        finding.data.insert("looked_at".to_owned(), Value::from(nginx.title()));
+        for (key, list) in [("remarks", &nginx.notes), ("warnings", &nginx.warnings)] {
+            if !list.is_empty() {
+                finding.data.insert(key.to_owned(), Value::from(list.clone()));
+            }
+        }
+    }
+    Ok(View { nginx, answer, findings })
+}
+
+/// The answer to the first request that some server listens for. Behind another proxy nginx listens where that one asks
+/// it, which no setting says, so there are several.
+fn ask(config: &Config, questions: &[Question]) -> Result<Answer, Doubt> {
+    let mut answers = questions.iter().map(|question| evaluate(config, question));
+    let nobody = |answer: &Result<_, Doubt>| matches!(answer, Err(doubt) if doubt.kind == DoubtKind::NoServer);
+    match answers.next() {
+        Some(first) if nobody(&first) => answers.find(|answer| !nobody(answer)).unwrap_or(first),
+        Some(first) => first,
+        None => evaluate(
+            config,
+            &Question { tls: true, address: None, port: 443, host: String::new(), path: "/".to_owned(), front: None },
+        ),
+    }
+}
+
+/// What `nginx.config` says where nginx does not dump its configuration. `of_files` is what the files alone showed.
+fn refused(subject: &str, said: &str, of_files: Option<&Finding>) -> Finding {
+    let root = judge_failed_dump(subject, "it refuses the files", said).into_iter().next();
+    let root = root.unwrap_or_else(|| Finding::unknown("nginx.config", subject, said));
+    let found_too = of_files.filter(|finding| finding.status == Status::Fail && finding.data.contains_key("at"));
+    let circumstance = CIRCUMSTANCES.iter().any(|part| said.contains(part));
+    if found_too.is_none() && (circumstance || !said.contains("[emerg]")) {
+        return root;
+    }
+    // Not unknown: nginx itself says that it is wrong.
+    let root = Finding { status: Status::Fail, ..root }
+        .cause("nginx refuses it: a reload keeps the old configuration, a restart fails")
+        .data("reason", "refused");
+    match found_too.and_then(|finding| finding.data.get("at")) {
+        Some(at) => root.data("at", at.clone()),
+        None => root,
+    }
+}
+
+/// `1.22.1` as numbers.
+fn version(text: &str) -> Option<(u32, u32, u32)> {
+    let mut numbers = text.split('.').map(|part| part.parse().ok());
+    Some((numbers.next()??, numbers.next()??, numbers.next()??))
+}
+
+/// The site as its visitors see it.
+fn public(site: &Site) -> Public {
+    Public {
+        scheme: site.url.scheme().to_owned(),
+        host: site.url.host_str().unwrap_or_default().to_owned(),
+        port: site.url.port_or_known_default().unwrap_or(443),
+    }
+}
+
+/// The findings of `nginx.config` or `nginx.headers`.
+pub(super) async fn judged(scope: &Scope<'_>, id: &'static str) -> Vec<Finding> {
+    match scope.nginx().await {
+        Ok(view) => view.findings(id),
+        Err(fault) if id == "nginx.config" => vec![cannot_look(scope.site, fault)],
+        Err(fault) => vec![follow(id, scope.site, &cannot_look(scope.site, fault))],
+    }
+}
+
+/// The finding of a check that has nothing to judge because nginx, or its configuration, cannot be read.
+pub(super) fn follow(id: &'static str, site: &Site, root: &Finding) -> Finding {
+    let finding = Finding::unknown(id, &site.name, "nginx cannot be judged").data("reason", "nginx-unreadable");
+    Finding { fix: root.fix.clone(), ..finding }.because_of(root)
+}
+
+/// What `nginx.config` says where there is no nginx to look at; the other checks follow from it.
+pub(super) fn cannot_look(site: &Site, fault: &Fault) -> Finding {
+    Finding::unknown("nginx.config", &site.name, format!("nginx cannot be looked at: {}", fault.what))
+        .expected("an nginx that prints its configuration with `nginx -T`")
+        .observed(fault.what.clone())
+        .fix(fault.fix.clone())
+        .data("reason", fault.reason)
+}
+
+/// Whether there is an nginx to look at.
+pub(super) fn applies(site: &Site) -> Result<(), String> {
+    match site.nginx {
+        Some(_) => Ok(()),
+        None => Err(format!("no `[site.{}.nginx]` section says where nginx is", site.name)),
+    }
+}
+
+/// Whether there is an nginx that runs, not only its files.
+pub(super) fn applies_running(site: &Site) -> Result<(), String> {
+    applies(site)?;
+    match site.nginx.as_ref().map(|nginx| &nginx.source) {
+        Some(NginxSource::Dump(_)) => Err("a saved dump says nothing about a running nginx".to_owned()),
+        Some(NginxSource::Files(_)) => Err("files alone say nothing about a running nginx".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// A hand-run command in the place of nginx: the words after `docker exec NAME`, or the words alone.
+pub(super) fn command(source: &NginxSource, words: &[&str]) -> String {
+    let words = shell_words::join(words);
+    match source {
+        NginxSource::Container(_) | NginxSource::Compose(_) => format!("docker exec {} {words}", container(source)),
+        NginxSource::Host => format!("sudo {words}"),
+        NginxSource::Dump(path) | NginxSource::Files(path) => shell_words::join(["cat", &path.to_string_lossy()]),
+    }
+}
+
+/// The container as a word of a shell command.
+pub(super) fn container(source: &NginxSource) -> String {
+    match source {
+        NginxSource::Compose(compose) => format!(
+            "\"$(docker ps -q --filter label=com.docker.compose.project={} --filter label=com.docker.compose.service={})\"",
+            shell_words::quote(&compose.project),
+            shell_words::quote(&compose.service),
+        ),
+        NginxSource::Container(name) => shell_words::quote(name).into_owned(),
+        NginxSource::Host | NginxSource::Dump(_) | NginxSource::Files(_) => String::new(),
+    }
+}
+
+fn target(source: &NginxSource) -> Target<'_> {
+    match source {
+        NginxSource::Container(name) => Target::Container(name),
+        NginxSource::Compose(compose) => Target::Service { project: &compose.project, service: &compose.service },
+        NginxSource::Host => Target::Host,
+        NginxSource::Dump(path) => Target::Dump(path),
+        NginxSource::Files(path) => Target::Files(path),
+    }
+}
+
+/// The request for the site as it reaches nginx: at the port inside the container. Behind a trusted proxy also as such
+/// a proxy may ask: without TLS, at what is published or at port 80.
+fn questions(site: &Site, path: &str, nginx: &Nginx) -> Vec<Question> {
+    let public = public(site);
+    let host = site.url.port().map_or_else(|| public.host.clone(), |port| format!("{}:{port}", public.host));
+    let front = site.trusted_proxy.then(|| public.clone());
+    let address = inner_address(nginx);
+    let question =
+        |tls, port| Question { tls, address, port, host: host.clone(), path: path.to_owned(), front: front.clone() };
+    let mut questions = vec![question(public.scheme == "https", nginx.inner_port(public.port))];
+    if site.trusted_proxy {
+        let published = match &nginx.place {
+            Place::Container { container, .. } => container.published.iter().map(|one| one.port).collect(),
+            _ => Vec::new(),
+        };
+        questions.extend(published.into_iter().chain([80]).map(|port| question(false, port)));
+    }
+    questions
+}
+
+/// The container's address, when it has one of the kind that requests from outside come to.
+fn inner_address(nginx: &Nginx) -> Option<IpAddr> {
+    let Place::Container { container, .. } = &nginx.place else { return None };
+    let mut addresses = container.networks.iter().filter_map(|network| network.address.parse().ok());
+    let first: IpAddr = addresses.next()?;
+    // With several networks it cannot be told which one a request comes through.
+    addresses.all(|other: IpAddr| other.is_ipv4() != first.is_ipv4()).then_some(first)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,520 @@
+//! Looks at an nginx: what it was started with, what it reads, when it read it.
+//!
+//! `nginx -T` is asked of the same program with the same arguments as the master process, because a master that was
+//! started with `-c` reads another file than the default one. Nothing is changed: no signal is sent, no file written.
+
+mod host;
+mod shelf;
+#[cfg(test)]
+mod tests;
+mod title;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use jiff::Timestamp;
+
+pub use title::{Role, Start, role};
+
+use super::{
+    Context,
+    docker::{Container, Copied, Docker, Process, Trouble},
+    process::Output,
+};
+use crate::rules::{
+    fresh::{File, Freshness, Worker},
+    nginx::{Config, ParseError, parse_dump, parse_files},
+};
+
+/// A certificate or a configuration is smaller.
+const FILE_LIMIT: u64 = 16 << 20;
+
+/// Where to look for nginx.
+#[derive(Clone, Copy, Debug)]
+pub enum Target<'a> {
+    /// In a container, by its name or id.
+    Container(&'a str),
+    /// In the saved output of `nginx -T`.
+    Dump(&'a Path),
+    /// In a main configuration file, with what it includes beside it.
+    Files(&'a Path),
+    /// On this machine.
+    Host,
+    /// In the container of a Compose service.
+    Service {
+        /// The project.
+        project: &'a str,
+        /// The service.
+        service: &'a str,
+    },
+}
+
+/// Where nginx was found.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Place {
+    /// In this container.
+    Container {
+        /// `docker` or `podman`.
+        engine: &'static str,
+        /// What the engine says of it.
+        container: Box<Container>,
+    },
+    /// Nowhere: its saved dump was read.
+    Dump(PathBuf),
+    /// Nowhere: its files were read.
+    Files(PathBuf),
+    /// On this machine.
+    Host,
+}
+
+/// An nginx, with the configuration that its files hold.
+pub struct Nginx {
+    /// Where it was found.
+    pub place: Place,
+    /// What it was started with; nothing where only files were read.
+    pub start: Option<Start>,
+    /// Its version, like `1.22.1`.
+    pub version: Option<String>,
+    /// The configuration in the files.
+    pub config: Result<Config, ParseError>,
+    /// What nginx said instead of a dump; the configuration was read from the files then.
+    pub refusal: Option<String>,
+    /// What nginx warned of.
+    pub warnings: Vec<String>,
+    /// What the operator should know about how it was found.
+    pub notes: Vec<String>,
+    context: Context,
+    timeout: Duration,
+}
+
+/// Why no nginx could be looked at.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Fault {
+    /// A word that tells the faults apart, for `data.reason`.
+    pub reason: &'static str,
+    /// What is in the way.
+    pub what: String,
+    /// What to do about it.
+    pub fix: String,
+}
+
+impl Nginx {
+    /// Looks at the nginx of `target`; every command within `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Why there is nothing to judge. An nginx that refuses its own configuration is no error here.
+    pub async fn observe(context: &Context, timeout: Duration, target: Target<'_>) -> Result<Self, Fault> {
+        match target {
+            Target::Container(name) => {
+                let docker = Docker::new(context, timeout);
+                let container = docker.inspect(name).await.and_then(Container::running)?;
+                Self::in_container(context, timeout, &docker, container).await
+            }
+            Target::Service { project, service } => {
+                let docker = Docker::new(context, timeout);
+                let container = docker.find_service(project, service).await.and_then(Container::running)?;
+                Self::in_container(context, timeout, &docker, container).await
+            }
+            Target::Host => host::observe(context, timeout).await,
+            Target::Dump(path) => {
+                let text = read_text(path).map_err(|why| Fault::unreadable(path, &why))?;
+                Ok(Self::of_files(context, timeout, Place::Dump(path.to_owned()), parse_dump(&text)))
+            }
+            Target::Files(path) => {
+                // Read first, so that a file that is not there is told as that and not as a fault in a configuration.
+                read_text(path).map_err(|why| Fault::unreadable(path, &why))?;
+                let main = path.to_string_lossy();
+                let config = parse_files(&main, &shelf::Local::beside(path));
+                Ok(Self::of_files(context, timeout, Place::Files(path.to_owned()), config))
+            }
+        }
+    }
+
+    /// The port inside that the public `port` leads to.
+    pub fn inner_port(&self, port: u16) -> u16 {
+        let Place::Container { container, .. } = &self.place else { return port };
+        let mut published = container.published.iter();
+        published.find(|one| one.host_port == port && one.protocol == "tcp").map_or(port, |one| one.port)
+    }
+
+    /// What was looked at, as a person would say it.
+    pub fn title(&self) -> String {
+        match &self.place {
+            Place::Container { container, .. } => format!("container `{}`", container.name),
+            Place::Dump(path) => format!("the dump `{}`", path.display()),
+            Place::Files(path) => format!("`{}`", path.display()),
+            Place::Host => "this machine".to_owned(),
+        }
+    }
+
+    /// The hand-run command that prints the same configuration.
+    pub fn dump_command(&self) -> String {
+        match &self.place {
+            Place::Dump(path) | Place::Files(path) => shell_words::join(["cat", &path.to_string_lossy()]),
+            Place::Container { .. } | Place::Host => self.command(&["-T"]),
+        }
+    }
+
+    /// How a reload is asked for, as a sentence. Tested first: a reload with a wrong file changes nothing.
+    pub fn reload(&self) -> String {
+        match &self.place {
+            Place::Dump(_) | Place::Files(_) => "reload nginx".to_owned(),
+            Place::Container { .. } | Place::Host => {
+                format!("run `{} && {}`", self.command(&["-t"]), self.command(&["-s", "reload"]))
+            }
+        }
+    }
+
+    /// The hand-run command that shows when nginx read its files.
+    pub fn workers_command(&self) -> String {
+        match &self.place {
+            Place::Container { engine, container } => {
+                format!("{engine} top {} -o pid,ppid,lstart,args", container.name)
+            }
+            _ => "ps -C nginx -o pid,ppid,lstart,args".to_owned(),
+        }
+    }
+
+    /// The hand-run command that lists the files beside this one with their times.
+    pub fn list_command(&self, path: &str) -> String {
+        let folder = Path::new(path).parent().map_or_else(|| "/etc/nginx".into(), Path::to_string_lossy);
+        match &self.place {
+            Place::Container { engine, container } => {
+                let source = format!("{}:{folder}", container.name);
+                format!("{} | tar -tv", shell_words::join([engine, "cp", "-L", source.as_str(), "-"]))
+            }
+            _ => shell_words::join(["ls", "-lLR", "--full-time", &folder]),
+        }
+    }
+
+    /// The hand-run command that prints a file as nginx sees it.
+    pub fn print_command(&self, path: &str) -> String {
+        match &self.place {
+            Place::Container { engine, container } => {
+                let source = format!("{}:{path}", container.name);
+                format!("{} | tar -xO", shell_words::join([engine, "cp", "-L", source.as_str(), "-"]))
+            }
+            _ => shell_words::join(["sudo", "cat", path]),
+        }
+    }
+
+    /// A file as nginx sees it.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read, in words.
+    pub async fn read(&self, path: &str) -> Result<Copied, String> {
+        match &self.place {
+            Place::Container { container, .. } => {
+                let docker = Docker::new(&self.context, self.timeout);
+                docker.copy(&container.id, path).await.map_err(|trouble| trouble.to_string())
+            }
+            Place::Dump(_) => Err("a saved dump does not hold it".to_owned()),
+            Place::Files(_) | Place::Host => {
+                let content = read_bytes(Path::new(path))?;
+                Ok(Copied { content, modified: modified(Path::new(path))? })
+            }
+        }
+    }
+
+    /// The workers as they are at this moment.
+    ///
+    /// # Errors
+    ///
+    /// Why they cannot be seen, in words.
+    pub async fn workers(&self) -> Result<Vec<Worker>, String> {
+        let processes = match &self.place {
+            Place::Container { container, .. } => {
+                let docker = Docker::new(&self.context, self.timeout);
+                docker.processes(&container.id).await.map_err(|trouble| trouble.to_string())?
+            }
+            Place::Host => host::processes(&self.context).0,
+            Place::Dump(_) | Place::Files(_) => return Err("files alone have no processes".to_owned()),
+        };
+        find(&processes).map(|found| found.workers).ok_or_else(|| "nginx does not run any more".to_owned())
+    }
+
+    /// What is known of when the files were read; `certificates` are files that the configuration names.
+    pub async fn freshness(&self, certificates: &[String]) -> Freshness {
+        let files = self.config.as_ref().map(Config::files).unwrap_or_default();
+        let mut paths: Vec<&str> = files.iter().chain(certificates).map(String::as_str).collect();
+        paths.dedup();
+        let looked_at = files.first().cloned();
+        let dated = match &self.place {
+            Place::Container { container, .. } => self.dates(container, &paths, looked_at.as_deref()).await,
+            _ => paths.iter().map(|path| modified(Path::new(path))).collect(),
+        };
+        // After the files: a reload between the two would make fresh workers look old.
+        let workers = self.workers().await;
+        let files = paths.iter().zip(dated).map(|(path, modified)| File { path: (*path).to_owned(), modified });
+        Freshness {
+            place: self.title(),
+            workers,
+            files: files.collect(),
+            // A relative path is completed by nginx with a prefix that is compiled in.
+            started_with: self
+                .start
+                .as_ref()
+                .and_then(|start| start.config.clone())
+                .filter(|path| path.starts_with('/')),
+            looked_at,
+            reload: self.reload(),
+        }
+    }
+
+    /// The times of files in a container: those of the main folder in one copy, the others one by one.
+    async fn dates(&self, container: &Container, paths: &[&str], main: Option<&str>) -> Vec<Result<Timestamp, String>> {
+        let docker = Docker::new(&self.context, self.timeout);
+        let folder = main.and_then(|main| Path::new(main).parent()).and_then(Path::to_str);
+        let tree = match folder {
+            Some(folder) => docker.copy_tree(&container.id, folder).await.unwrap_or_default(),
+            None => super::docker::Tree::default(),
+        };
+        let mut dates = Vec::new();
+        let mut copies = 0;
+        for path in paths {
+            let known = tree.files.get(Path::new(path)).or_else(|| tree.files.get(tree.links.get(Path::new(path))?));
+            dates.push(match known {
+                Some(file) => Ok(file.modified),
+                None if copies == 64 => Err("too many files outside the main folder".to_owned()),
+                None => {
+                    copies += 1;
+                    docker
+                        .copy(&container.id, path)
+                        .await
+                        .map(|file| file.modified)
+                        .map_err(|trouble| trouble.to_string())
+                }
+            });
+        }
+        dates
+    }
+
+    async fn in_container(
+        context: &Context,
+        timeout: Duration,
+        docker: &Docker<'_>,
+        container: Container,
+    ) -> Result<Self, Fault> {
+        let processes = docker.processes(&container.id).await?;
+        let found = find(&processes).ok_or_else(|| Fault::no_nginx(&container, &processes))?;
+        let mut notes: Vec<String> = container.note.iter().cloned().collect();
+        notes.extend(found.note);
+        let mut start = found.start;
+        let mut dump = docker.exec(&container.id, &words(&start, "-T")).await?;
+        if is_missing(&dump) && start.program != "nginx" {
+            "nginx".clone_into(&mut start.program);
+            dump = docker.exec(&container.id, &words(&start, "-T")).await?;
+        }
+        let about = docker.exec(&container.id, &[&start.program, "-V"]).await.unwrap_or_default();
+        let about = About::read(&about);
+        let (config, refusal) = if dump.success() && !dump.truncated {
+            (parse_dump(&dump.text()), None)
+        } else {
+            let main = about.main_file(&start);
+            let config = shelf::parse_in_container(docker, &container.id, &main).await?;
+            (config, Some(refusal(&dump)))
+        };
+        Ok(Self {
+            start: Some(start),
+            version: about.version,
+            config,
+            refusal,
+            warnings: warnings(&dump),
+            notes,
+            place: Place::Container { engine: docker.program(), container: Box::new(container) },
+            context: context.clone(),
+            timeout,
+        })
+    }
+
+    fn of_files(context: &Context, timeout: Duration, place: Place, config: Result<Config, ParseError>) -> Self {
+        Self {
+            place,
+            start: None,
+            version: None,
+            config,
+            refusal: None,
+            warnings: Vec::new(),
+            notes: Vec::new(),
+            context: context.clone(),
+            timeout,
+        }
+    }
+
+    /// A command line of the same nginx with the same arguments, for a person.
+    fn command(&self, more: &[&str]) -> String {
+        let default = Start { program: "nginx".to_owned(), ..Start::default() };
+        let start = self.start.as_ref().unwrap_or(&default);
+        let mut words: Vec<&str> = match &self.place {
+            Place::Container { engine, container } => vec![engine, "exec", &container.name],
+            _ => vec!["sudo"],
+        };
+        words.push(&start.program);
+        // What `-g` says is already true of the master when a signal is sent, but a test needs it.
+        words.extend(start.arguments());
+        words.extend(more);
+        shell_words::join(words)
+    }
+}
+
+impl From<Trouble> for Fault {
+    fn from(trouble: Trouble) -> Self {
+        Self { reason: trouble.reason(), what: trouble.to_string(), fix: trouble.fix() }
+    }
+}
+
+impl Fault {
+    fn unreadable(path: &Path, why: &str) -> Self {
+        Self {
+            reason: "unreadable",
+            what: format!("`{}`: {why}", path.display()),
+            fix: "correct the path in the `[site.NAME.nginx]` section, or let this user read the file".to_owned(),
+        }
+    }
+
+    fn no_nginx(container: &Container, processes: &[Process]) -> Self {
+        let runs: Vec<&str> = processes.iter().take(3).map(|process| process.arguments.as_str()).collect();
+        Self {
+            reason: "no-nginx",
+            what: format!("no nginx runs in the container `{}`; it runs `{}`", container.name, runs.join("`, `")),
+            fix: "name the container that nginx runs in (`docker ps`)".to_owned(),
+        }
+    }
+}
+
+/// A master with its workers.
+struct Found {
+    start: Start,
+    workers: Vec<Worker>,
+    note: Option<String>,
+}
+
+/// The master among these processes, the oldest where there are several.
+fn find(processes: &[Process]) -> Option<Found> {
+    let roles: Vec<(&Process, Role)> =
+        processes.iter().filter_map(|process| Some((process, role(&process.arguments)?))).collect();
+    let masters: Vec<(&Process, &Start)> = roles
+        .iter()
+        .filter_map(|(process, role)| match role {
+            Role::Master(start) => Some((*process, start)),
+            _ => None,
+        })
+        .collect();
+    // A master that was started by another one is its successor in an upgrade of the program.
+    let is_child = |process: &Process| masters.iter().any(|(other, _)| other.pid == process.parent);
+    let (master, start) = masters.iter().find(|(process, _)| !is_child(process)).or(masters.first())?;
+    let mut workers: Vec<Worker> = roles
+        .iter()
+        .filter(|(process, _)| process.parent == master.pid)
+        .filter_map(|(process, role)| match role {
+            Role::Worker { leaving } => Some(Worker { pid: process.pid, started: process.started, leaving: *leaving }),
+            _ => None,
+        })
+        .collect();
+    if workers.is_empty() && !master.arguments.starts_with("nginx: ") {
+        // `master_process off`: one process does it all, and keeps its command line.
+        workers.push(Worker { pid: master.pid, started: master.started, leaving: false });
+    }
+    let others: Vec<String> =
+        masters.iter().filter(|(other, _)| other.pid != master.pid).map(|(other, _)| other.pid.to_string()).collect();
+    let note = (!others.is_empty())
+        .then(|| format!("several masters run: looked at pid {}, not at {}", master.pid, others.join(", ")));
+    Some(Found { start: (*start).clone(), workers, note })
+}
+
+/// The words that make the same nginx do something else than serve.
+fn words<'a>(start: &'a Start, more: &'a str) -> Vec<&'a str> {
+    std::iter::once(start.program.as_str()).chain(start.arguments()).chain([more]).collect()
+}
+
+/// Whether the engine found no such program.
+fn is_missing(output: &Output) -> bool {
+    matches!(output.code, Some(126 | 127))
+}
+
+/// The line in which nginx says why it does not like its configuration.
+fn refusal(output: &Output) -> String {
+    if output.truncated {
+        return "the dump is larger than 16 MiB".to_owned();
+    }
+    let text = String::from_utf8_lossy(&output.stderr);
+    let grave = |line: &&str| ["[emerg]", "[alert]", "[crit]"].iter().any(|level| line.contains(level));
+    match text.lines().find(grave) {
+        Some(line) => line.trim().to_owned(),
+        // The engine prints its own complaint on standard output.
+        None if is_missing(output) => {
+            output.text().lines().next().unwrap_or("nginx cannot be started").trim().to_owned()
+        }
+        None if output.complaint().is_empty() => format!("`nginx -T` {}", output.ending()),
+        None => output.complaint(),
+    }
+}
+
+fn warnings(output: &Output) -> Vec<String> {
+    let text = String::from_utf8_lossy(&output.stderr);
+    text.lines().filter(|line| line.contains("[warn]")).take(20).map(|line| line.trim().to_owned()).collect()
+}
+
+/// What `nginx -V` says, on standard error.
+#[derive(Default)]
+struct About {
+    version: Option<String>,
+    conf_path: Option<String>,
+    prefix: Option<String>,
+}
+
+impl About {
+    fn read(output: &Output) -> Self {
+        let text = format!("{}{}", String::from_utf8_lossy(&output.stderr), output.text());
+        let option = |name: &str| {
+            let words = text.split_whitespace().map(|word| word.trim_matches('\''));
+            words.filter_map(|word| word.strip_prefix(name)).next_back().map(ToOwned::to_owned)
+        };
+        let version = text.lines().find_map(|line| line.strip_prefix("nginx version: "));
+        let version =
+            version.and_then(|line| line.split_once('/')).and_then(|(_, rest)| rest.split_whitespace().next());
+        Self { version: version.map(ToOwned::to_owned), conf_path: option("--conf-path="), prefix: option("--prefix=") }
+    }
+
+    /// The main file that nginx reads when it is started so.
+    fn main_file(&self, start: &Start) -> String {
+        let prefix = start.prefix.as_deref().or(self.prefix.as_deref()).unwrap_or("/etc/nginx");
+        let file = start.config.as_deref().or(self.conf_path.as_deref()).unwrap_or("/etc/nginx/nginx.conf");
+        Path::new(prefix).join(file).to_string_lossy().into_owned()
+    }
+}
+
+fn read_text(path: &Path) -> Result<String, String> {
+    read_bytes(path).map(|content| String::from_utf8_lossy(&content).into_owned())
+}
+
+/// A regular file of this machine; anything else may block or never end.
+fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
+    let data = fs::metadata(path).map_err(|error| plain(&error))?;
+    if !data.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
+    if data.len() > FILE_LIMIT {
+        return Err(format!("it is larger than {} MiB", FILE_LIMIT >> 20));
+    }
+    fs::read(path).map_err(|error| plain(&error))
+}
+
+fn modified(path: &Path) -> Result<Timestamp, String> {
+    let time = fs::metadata(path).and_then(|data| data.modified()).map_err(|error| plain(&error))?;
+    Timestamp::try_from(time).map_err(|error| error.to_string())
+}
+
+/// The system's words without its number.
+fn plain(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
+        _ => error.to_string(),
+    }
+}
