@@ -94,14 +94,10 @@ impl Source for Everything {
     }
 }
 
-/// A tree of directives, as any configuration may hold.
-fn directives(depth: u32) -> impl Strategy<Value = Vec<(String, Vec<String>, Option<String>)>> {
+/// Directives with any words, some with a block.
+fn directives() -> impl Strategy<Value = Vec<(String, Vec<String>, bool)>> {
     let word = "[a-zA-Z0-9 $/{};'\"\\\\#é\t\n~^=.]{0,10}";
-    let inside = if depth > 0 { "[a-z ]{0,3}" } else { "" };
-    proptest::collection::vec(
-        ("[a-z]{3,8}x", proptest::collection::vec(word, 0..4), proptest::option::of(inside)),
-        0..8,
-    )
+    proptest::collection::vec(("[a-z]{3,8}x", proptest::collection::vec(word, 0..4), any::<bool>()), 0..8)
 }
 
 /// A word between quotes, with what quotes need.
@@ -110,7 +106,7 @@ fn quoted(word: &str) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn any_text_gets_a_verdict_in_time(text in text(), question in question()) {
@@ -133,7 +129,7 @@ proptest! {
     }
 
     #[test]
-    fn a_tree_that_is_written_out_reads_the_same(written in directives(1)) {
+    fn a_tree_that_is_written_out_reads_the_same(written in directives()) {
         let mut text = String::from("# configuration file /n/nginx.conf:\nevents {\n");
         for (name, args, block) in &written {
             text.push_str(name);
@@ -141,10 +137,7 @@ proptest! {
                 text.push(' ');
                 text.push_str(&quoted(arg));
             }
-            match block {
-                Some(_) => text.push_str(" { innery 'x'; }\n"),
-                None => text.push_str(";\n"),
-            }
+            text.push_str(if *block { " { inner 'x'; }\n" } else { ";\n" });
         }
         text.push_str("}\n");
         let config = parse_dump(&text).map_err(|error| TestCaseError::fail(error.to_string()))?;
@@ -153,7 +146,7 @@ proptest! {
         for (directive, (name, args, block)) in read.iter().zip(&written) {
             prop_assert_eq!(&directive.name, name);
             prop_assert_eq!(&directive.args, args);
-            prop_assert_eq!(directive.block.as_ref().map(Vec::len), block.as_ref().map(|_| 1));
+            prop_assert_eq!(directive.block.as_ref().map(Vec::len), block.then_some(1));
         }
     }
 
@@ -191,7 +184,7 @@ fn blocks_without_end_and_headers_without_number_are_bounded() {
     let deep = format!("# configuration file /n/nginx.conf:\n{}", "a {".repeat(100_000));
     assert!(parse_dump(&deep).unwrap_err().why.contains("blocks"));
     let mut many = String::from("# configuration file /n/nginx.conf:\ninclude *;\n");
-    for index in 0..20_000 {
+    for index in 0..8_000 {
         many.push_str(&format!("\n# configuration file /n/{index}:\ninclude {}*{index}*;\n", "x*".repeat(20)));
     }
     let begun = Instant::now();
