@@ -38,7 +38,7 @@ impl Check for GunicornExposed {
                 return vec![absent(self.id(), site)];
             };
             let finding = match seen(self.id(), observed, site) {
-                Err(finding) => finding,
+                Err(finding) => *finding,
                 Ok(observation) => match observation.settings.reading(Name::ForwardedAllowIps) {
                     Reading::Unknown(_) if observation.network.is_some() => {
                         let root = judge_trust(observation, gunicorn.forwarded_allow_ips.as_deref(), None, &site.name);

@@ -67,11 +67,13 @@ pub(super) fn seen<'a>(
     id: &'static str,
     observed: &'a Result<Observation, Trouble>,
     site: &Site,
-) -> Result<&'a Observation, Finding> {
+) -> Result<&'a Observation, Box<Finding>> {
     match observed {
         Ok(observation) if observation.refused.is_none() && !observation.settings.is_unknown() => Ok(observation),
-        Ok(_) | Err(_) => Err(Finding::unknown(id, &site.name, "gunicorn's settings could not be read")
-            .because_of(&judge(observed, site))),
+        Ok(_) | Err(_) => {
+            let finding = Finding::unknown(id, &site.name, "gunicorn's settings could not be read");
+            Err(Box::new(finding.because_of(&judge(observed, site))))
+        }
     }
 }
 

@@ -41,7 +41,7 @@ impl Check for GunicornTrust {
                 return vec![absent(self.id(), site)];
             };
             let finding = match seen(self.id(), observed, site) {
-                Err(finding) => finding,
+                Err(finding) => *finding,
                 Ok(observation) => {
                     let peer = peer(scope, observation).await;
                     judge_trust(observation, gunicorn.forwarded_allow_ips.as_deref(), peer, &site.name)

@@ -117,11 +117,11 @@ impl<'a> Scope<'a> {
         self.offers
             .get_or_init(|| async {
                 let Ok(addresses) = self.addresses().await else { return Vec::new() };
-                let host = self.site.url.host_str().unwrap_or_default();
+                let (host, left) = (self.site.url.host_str().unwrap_or_default(), self.left());
                 join_all(
-                    addresses.iter().map(|address| async move {
-                        (*address, hello::offers(*address, host, self.site.timeout).await)
-                    }),
+                    addresses
+                        .iter()
+                        .map(|address| async move { (*address, hello::offers(*address, host, left).await) }),
                 )
                 .await
             })

@@ -127,7 +127,8 @@ async fn case_02_another_name_fails_and_lists_the_names() {
 async fn case_03_a_missing_intermediate_is_named() {
     let bench = Bench::new();
     let look = bench.serve_with(bench.middle.issue(&[HOST]), &[], HOST).await;
-    look.expect(&[("tls.chain", Status::Fail, "`T Int` is missing")]).reason("tls.chain", "missing-intermediate");
+    look.expect(&[("tls.chain", Status::Fail, "missing intermediate `T Int`")])
+        .reason("tls.chain", "missing-intermediate");
 
     let mut params = leaf(&[HOST]);
     params.custom_extensions.push(access(2, "http://ca.bench.test/int.crt"));

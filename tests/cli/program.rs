@@ -97,6 +97,15 @@ impl World {
     pub fn run(&self, arguments: &[&str]) -> Run {
         Running::start(&mut self.command(arguments)).finish()
     }
+
+    /// A run on a terminal of so many columns; its streams come together, as they do there.
+    pub fn run_on_terminal(&self, columns: usize, arguments: &[&str]) -> Run {
+        let line = format!("stty cols {columns}; exec '{PROGRAM}' {}", arguments.join(" "));
+        let mut command = self.wrapped("script", &["-qec", &line, "/dev/null"]);
+        let mut run = Running::start(command.env("TERM", "xterm").env("COLUMNS", columns.to_string())).finish();
+        run.stdout = run.stdout.replace("\r\n", "\n");
+        run
+    }
 }
 
 impl Running {

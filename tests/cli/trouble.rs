@@ -73,7 +73,8 @@ fn an_answer_that_drips_or_never_ends_is_cut() {
         let server = Server::start(Behaviour::Tls(answer));
         let world = site(&server.url(), Some(&server.pem), "contains = 'Prime'\n");
         let run = peak(&world, &["check", "--format", "json", "--only", "http.status"]);
-        run.expect_code(1);
+        // What stands behind the first part of a body that never ends is unknown.
+        assert!(matches!(run.code, Some(1 | 3)), "{run}");
         assert!(run.took < TIMEOUT + SLACK, "{run}");
         nothing_passes(&run, "http.status");
     }

@@ -149,12 +149,31 @@ fn there_is_colour_where_it_is_asked_for_and_nowhere_else() {
 }
 
 #[test]
-fn what_is_printed_fits_80_columns() {
-    let run = World::new().run(&["check", "https://localhost:1"]);
-    run.expect_code(1);
-    for line in run.stdout.lines() {
-        assert!(line.chars().count() <= 80, "`{line}` is wider than 80 columns: {run}");
+fn what_is_printed_fits_the_terminal_and_is_not_cut_in_a_pipe() {
+    let world = World::new();
+    let arguments = ["check", "https://localhost:1", "--color", "never", "--no-progress"];
+    for columns in [80, 50] {
+        let run = world.run_on_terminal(columns, &arguments);
+        run.expect_code(1);
+        for line in run.stdout.lines() {
+            assert!(line.chars().count() <= columns, "`{line}` is wider than {columns} columns: {run}");
+        }
     }
+    // What `grep` reads is one line a sentence.
+    let run = world.run(&arguments);
+    assert!(run.stdout.lines().any(|line| line.chars().count() > 80), "{run}");
+}
+
+#[test]
+fn a_terminal_gets_colour_unless_it_is_refused() {
+    let mut world = World::new();
+    let arguments = ["check", "https://localhost:1"];
+    assert!(world.run_on_terminal(80, &arguments).stdout.contains("\x1b["));
+    let never = world.run_on_terminal(80, &["check", "https://localhost:1", "--color", "never", "--no-progress"]);
+    assert!(!never.stdout.contains('\x1b'), "{never}");
+    world.set("NO_COLOR", "1");
+    let refused = world.run_on_terminal(80, &["check", "https://localhost:1", "--no-progress"]);
+    assert!(!refused.stdout.contains('\x1b'), "{refused}");
 }
 
 #[test]

@@ -42,12 +42,12 @@ impl Asked {
     }
 }
 
-/// Asks both.
-pub fn compare(config: &Config, asked: &Asked) -> Result<(), Difference> {
+/// Asks both; the word says what became of the request.
+pub fn compare(config: &Config, asked: &Asked) -> Result<&'static str, Difference> {
     let stream = TcpStream::connect((asked.address, asked.port)).ok();
     let received = stream.and_then(|mut stream| ask(&mut stream, &asked.host, &asked.path));
     let answer = match (evaluate(config, &asked.question(false)), &received) {
-        (Err(doubt), None) if doubt.kind == DoubtKind::NoServer => return Ok(()),
+        (Err(doubt), None) if doubt.kind == DoubtKind::NoServer => return Ok("refused"),
         (Err(doubt), Some(_)) if doubt.kind == DoubtKind::Undecided => {
             return Err(Difference::Doubt(doubt.to_string()));
         }
@@ -55,7 +55,13 @@ pub fn compare(config: &Config, asked: &Asked) -> Result<(), Difference> {
         (Ok(answer), _) => answer,
     };
     let Some(received) = received else { return Err(Difference::Other("nginx does not answer".to_owned())) };
-    agree(config, &answer, &received).map_err(|what| Difference::Other(format!("{what}\n  {received:?}\n  {answer:?}")))
+    agree(config, &answer, &received)
+        .map_err(|what| Difference::Other(format!("{what}\n  {received:?}\n  {answer:?}")))?;
+    Ok(match answer.ending {
+        Ending::Proxied(_) => "proxied",
+        Ending::Other { .. } | Ending::Returned { .. } => "returned",
+        Ending::Static => "static",
+    })
 }
 
 /// Whether the answer describes what nginx did.

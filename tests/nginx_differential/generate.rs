@@ -33,7 +33,7 @@ impl Dice {
 }
 
 const ADDRESSES: [&str; 2] = ["127.0.0.1", "127.0.0.2"];
-const NAMES: [&str; 10] = [
+const NAMES: [&str; 12] = [
     "a.test",
     "b.test",
     "x.a.test",
@@ -44,8 +44,10 @@ const NAMES: [&str; 10] = [
     "A.UPPER.test",
     "\"~^(?<sub>.+)\\.c\\.test$\"",
     "~^re[0-9]+",
+    "d.test",
+    "a.*",
 ];
-const HOSTS: [&str; 14] = [
+const HOSTS: [&str; 15] = [
     "a.test",
     "b.test",
     "x.a.test",
@@ -60,6 +62,7 @@ const HOSTS: [&str; 14] = [
     "none.test",
     "A.TEST:99",
     "b.test.",
+    "a.other",
 ];
 const PATHS: [&str; 24] = [
     "/",
@@ -171,6 +174,10 @@ fn server_body(dice: &mut Dice, text: &mut String, echo: u16, id: &str) {
         3 => text.push_str("  error_page 418 = @app;\n"),
         4 => text.push_str("  proxy_http_version 1.1;\n"),
         5 => text.push_str("  merge_slashes off;\n"),
+        6 => text.push_str("  error_page 404 403 = @app;\n"),
+        7 => text.push_str("  try_files $uri @app;\n"),
+        8 => text.push_str("  if ($host ~* ^(x|y)\\.) { set $v $1; }\n  if ($v = x) { return 406; }\n"),
+        9 => text.push_str("  rewrite ^/deep/(.)/(?<last>.) /n/$last$1 break;\n"),
         _ => {}
     }
     let mut used: Vec<String> = Vec::new();
@@ -219,7 +226,7 @@ fn location(
     used.push(key);
     let _ = writeln!(text, "  location {head} {{\n    add_header X-Where {id} always;");
     headers(dice, text, 3);
-    match dice.roll(22) {
+    match dice.roll(26) {
         0 => text.push_str("    try_files $uri @app;\n"),
         1 => text.push_str("    try_files $uri $uri/ /a/b;\n"),
         2 => text.push_str("    try_files /none =404;\n"),
@@ -243,6 +250,9 @@ fn location(
         16 => text.push_str("    error_page 404 /in;\n"),
         17 => text.push_str("    rewrite ^/(.*)$ /moved/$1 permanent;\n"),
         18 => text.push_str("    if ($uri !~* \"^/A\") { return 409; }\n"),
+        20 => text.push_str("    error_page 403 418 /a/b;\n    return 403;\n"),
+        21 => text.push_str("    return 404 text;\n"),
+        22 => text.push_str("    if ($args) { rewrite ^ /zzz? last; }\n"),
         19 => text.push_str("    set $v fromlocation;\n    if (!-f $request_filename) { set $v nofile; }\n"),
         _ => {}
     }

@@ -11,7 +11,7 @@ mod request;
 mod served;
 mod tls;
 
-use std::{fmt::Write as _, path::PathBuf};
+use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 
 use compare::{Asked, compare};
 use generate::{Dice, scenario};
@@ -36,6 +36,7 @@ fn generated_configurations_are_answered_alike() {
     let echo = echo::start();
     let mut dice = Dice::new(20_261_123);
     let (mut asked, mut scenarios, mut doubts, mut failures) = (0, 0, 0, String::new());
+    let mut kinds: BTreeMap<&str, usize> = BTreeMap::new();
     for batch in 0..10 {
         let ports = free_ports(48);
         let mut files = Files::default();
@@ -56,7 +57,7 @@ fn generated_configurations_are_answered_alike() {
         for request in &requests {
             asked += 1;
             match compare(&config, request) {
-                Ok(()) => {}
+                Ok(word) => *kinds.entry(word).or_insert(0) += 1,
                 Err(compare::Difference::Doubt(_)) => doubts += 1,
                 Err(compare::Difference::Other(what)) => {
                     let _ = writeln!(failures, "batch {batch}: {request:?}\n  {what}");
@@ -66,6 +67,9 @@ fn generated_configurations_are_answered_alike() {
     }
     assert!(failures.is_empty(), "{failures}");
     assert_eq!(doubts, 0, "nothing in these configurations is undecided");
+    for kind in ["proxied", "refused", "returned", "static"] {
+        assert!(kinds.get(kind).is_some_and(|count| *count >= 40), "too few are {kind}: {kinds:?}");
+    }
     assert!(scenarios >= 200 && asked >= 2000, "{scenarios} configurations, {asked} requests");
 }
 

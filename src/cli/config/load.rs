@@ -218,7 +218,7 @@ fn interpret(text: String, path: PathBuf, found: Found, metadata: &Metadata, con
 fn readers(metadata: &Metadata) -> Option<&'static str> {
     if metadata.mode() & 0o004 != 0 {
         Some("everybody")
-    } else if metadata.mode() & 0o040 != 0 && is_shared_group(metadata) {
+    } else if metadata.mode() & 0o040 != 0 && is_shared(metadata.gid(), metadata.uid()) {
         Some("its group")
     } else {
         None
@@ -239,25 +239,30 @@ fn trust(path: &Path, file: &Metadata, context: &Context) -> Result<()> {
     trusted.extend(context.variable("SUDO_UID").and_then(|uid| uid.parse::<u32>().ok()));
     for (place, metadata) in places {
         let what = if place == path { "it".to_string() } else { format!("its folder `{}`", place.display()) };
-        let why = if !trusted.contains(&metadata.uid()) {
-            format!("{what} belongs to user {}, who is neither you nor root", metadata.uid())
-        } else if metadata.mode() & 0o002 != 0 {
-            format!("{what} can be written by everybody")
-        } else if metadata.mode() & 0o020 != 0 && is_shared_group(&metadata) {
-            format!("{what} can be written by group {}", metadata.gid())
-        } else {
-            continue;
-        };
+        let Some(why) = distrust(metadata.uid(), metadata.gid(), metadata.mode(), &trusted) else { continue };
         return Err(wrong(path, context)
-            .because(format!("{why}, and it can name commands that mainstay runs"))
+            .because(format!("{what} {why}, and it can name commands that mainstay runs"))
             .hint(format!("if you trust it, name it: mainstay --config {}", quoted(path))));
     }
     Ok(())
 }
 
-/// A group that others can be in: not root's, and not the owner's own (Debian numbers those alike).
-fn is_shared_group(metadata: &Metadata) -> bool {
-    metadata.gid() != 0 && metadata.gid() != metadata.uid()
+/// Why a file or folder of this owner, group and mode is not trusted; fits after "it".
+fn distrust(owner: u32, group: u32, mode: u32, trusted: &[u32]) -> Option<String> {
+    if !trusted.contains(&owner) {
+        Some(format!("belongs to user {owner}, who is neither you nor root"))
+    } else if mode & 0o002 != 0 {
+        Some("can be written by everybody".into())
+    } else if mode & 0o020 != 0 && is_shared(group, owner) {
+        Some(format!("can be written by group {group}"))
+    } else {
+        None
+    }
+}
+
+/// Whether others can be in this group: it is not root's, and not the owner's own (Debian numbers those alike).
+fn is_shared(group: u32, owner: u32) -> bool {
+    group != 0 && group != owner
 }
 
 fn wrong(path: &Path, context: &Context) -> Error {
@@ -284,4 +289,28 @@ fn shown(path: &Path, context: &Context) -> String {
 /// The path for a shell.
 fn quoted(path: &Path) -> String {
     shell_words::quote(&path.display().to_string()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn owners_and_modes_decide() {
+        let trusted = [0, 1000];
+        let table = [
+            ((0, 0, 0o644), None),
+            ((1000, 1000, 0o664), None),
+            ((0, 0, 0o664), None),
+            ((0, 50, 0o644), None),
+            ((0, 50, 0o664), Some("can be written by group 50")),
+            ((1000, 50, 0o2775), Some("can be written by group 50")),
+            ((1000, 1000, 0o646), Some("can be written by everybody")),
+            ((0, 0, 0o1777), Some("can be written by everybody")),
+            ((1001, 1001, 0o600), Some("belongs to user 1001, who is neither you nor root")),
+        ];
+        for ((owner, group, mode), why) in table {
+            assert_eq!(distrust(owner, group, mode, &trusted).as_deref(), why, "{owner} {group} {mode:o}");
+        }
+    }
 }

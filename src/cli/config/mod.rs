@@ -5,6 +5,7 @@
 mod build;
 mod contradictions;
 pub mod diagnostic;
+mod examine;
 mod hide;
 mod load;
 pub mod model;
@@ -24,6 +25,7 @@ mod tests;
 use std::path::Path;
 
 pub use diagnostic::Diagnostic;
+pub use examine::check;
 pub use load::{Found, Loaded, load};
 pub use model::Model;
 pub use nearest::nearest;

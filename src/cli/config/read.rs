@@ -1,6 +1,6 @@
 //! Walks the TOML document by the vocabulary and goes on after a mistake, so that all of them are reported at once.
 
-use std::{ops::Range, path::Path};
+use std::{collections::BTreeSet, ops::Range, path::Path};
 
 use toml::{
     Spanned,
@@ -32,16 +32,17 @@ pub fn read(text: &str, name: &str, base: &Path) -> Document {
     let (document, errors) = DeTable::parse_recoverable(text);
     let lines = Source::new(name, text, Vec::new());
     let mut walk = Walk { base, lines: Some(&lines), problems: Vec::new(), hidden: Vec::new(), secrets: Vec::new() };
-    for error in &errors {
+    for error in errors.iter().take(MOST + 1) {
         let span = error.span().unwrap_or(0..0);
         walk.problems.push(Problem { span, message: error.message().replace('\n', ", "), suggestion: None });
     }
-    let broken: Vec<usize> = walk.problems.iter().map(|problem| lines.line(problem.span.start)).collect();
+    let syntax = walk.problems.len();
+    let broken: BTreeSet<usize> = walk.problems.iter().map(|problem| lines.line(problem.span.start)).collect();
     let mut tree = walk.table(&table::ROOT, document.get_ref(), "", document.span());
     name_project(&mut tree, base);
     if !errors.is_empty() {
         // What the parser made up to go on is not the operator's mistake.
-        let mut kept = errors.len();
+        let mut kept = syntax;
         walk.problems.retain(|problem| {
             let is_syntax = kept > 0;
             kept = kept.saturating_sub(1);
@@ -62,10 +63,10 @@ pub fn read(text: &str, name: &str, base: &Path) -> Document {
 
 /// All problems with their places; a file that is not a configuration at all is not worth a book.
 fn located(source: &Source<'_>, mut problems: Vec<Problem>) -> Vec<Diagnostic> {
-    let more = problems.len().saturating_sub(MOST);
+    let more = problems.len() > MOST;
     problems.truncate(MOST);
-    if let (Some(last), true) = (problems.last().cloned(), more > 0) {
-        problems.push(Problem { message: format!("and {more} more mistakes follow"), suggestion: None, ..last });
+    if let (Some(last), true) = (problems.last().cloned(), more) {
+        problems.push(Problem { message: "and there are more mistakes".into(), suggestion: None, ..last });
     }
     problems.into_iter().map(|problem| source.locate(problem)).collect()
 }
@@ -107,6 +108,11 @@ impl Walk<'_> {
         self.problems.push(Problem { span, message: message.into(), suggestion });
     }
 
+    /// Whether so much is wrong that nobody reads more of it; looking for near words would only cost time.
+    fn is_full(&self) -> bool {
+        self.problems.len() > MOST
+    }
+
     fn origin(&self, span: &Range<usize>) -> Origin {
         self.lines.map_or(Origin::Default, |lines| Origin::File(lines.line(span.start)))
     }
@@ -117,6 +123,7 @@ impl Walk<'_> {
         for (key, value) in document {
             match table.key(key.get_ref()) {
                 Some(known) => given.push(known.name),
+                None if self.is_full() => break,
                 None => given.extend(self.unknown(table, key, value, path)),
             }
         }
@@ -191,6 +198,9 @@ impl Walk<'_> {
 
     /// Reads a value; `key` is where its key stands.
     fn value(&mut self, kind: &'static Kind, node: &Node<'_>, path: &str, key: Range<usize>) -> Option<Value> {
+        if self.is_full() {
+            return None;
+        }
         match (kind, node.get_ref()) {
             (Kind::Either(kinds), found) => match kinds.iter().find(|kind| fits(kind, found)) {
                 // A word that is none may have been meant as one of the other kinds: `mounted = "yes"`.
@@ -216,6 +226,7 @@ impl Walk<'_> {
                 let mut values = Vec::new();
                 for item in items {
                     match item.get_ref() {
+                        _ if self.is_full() => break,
                         DeValue::Table(found) => {
                             let header = self.header(item.span(), &key);
                             values.push(Value::Table(self.table(table, found, path, header)));
@@ -356,6 +367,9 @@ impl Walk<'_> {
         pairs.sort_by_key(|(key, _)| key.span().start);
         for (key, node) in pairs {
             let name = key.get_ref();
+            if self.is_full() {
+                break;
+            }
             let DeValue::Table(inner) = node.get_ref() else {
                 if table.key(name).is_some_and(|key| matches!(key.kind, Kind::Secret(_))) {
                     self.hidden.push(node.span());

@@ -70,7 +70,7 @@ fn names(settings: &Settings) -> Vec<&str> {
 fn without_names_all_sites_are_looked_at_in_the_order_of_the_file() {
     let settings = settings(&args(&[])).unwrap();
     assert_eq!(names(&settings), ["prime", "api", "closed"]);
-    assert_eq!((settings.concurrency, settings.strict, settings.wait), (16, false, None));
+    assert_eq!((settings.concurrency, settings.strict, settings.wait), (CONCURRENCY, false, None));
 }
 
 #[test]

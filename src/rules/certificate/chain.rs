@@ -130,12 +130,14 @@ fn unknown_issuer(tls: &TlsObservation, leaf: &Certificate, fail: impl Fn(&str, 
             .fix("if it is your own authority: --ca-file PEM, or `ca_file` in the site's section");
     }
     let issuer = last.issuer_title();
-    let finding = fail("missing-intermediate", format!("the certificate of the issuer `{issuer}` is missing"))
-        .cause(format!(
-            "the server sent {} certificates, and `{issuer}` is neither among them nor a trusted root",
-            tls.chain.len()
-        ))
-        .data("issuer", issuer);
+    let finding =
+        fail("missing-intermediate", format!("missing intermediate `{issuer}`: it is neither sent nor a trusted root"))
+            .cause(format!(
+                "the server sent {} certificates, of which the last, `{}`, is issued by `{issuer}`",
+                tls.chain.len(),
+                last.title()
+            ))
+            .data("issuer", issuer);
     match last.issuer_urls.first() {
         Some(url) => finding
             .fix(format!("serve the whole chain: in nginx `ssl_certificate` must name fullchain.pem; `{issuer}` can be had at {url}"))

@@ -5,6 +5,7 @@
 //! include asks for.
 
 use std::{
+    cell::{Cell, RefCell},
     collections::{BTreeMap, BTreeSet},
     mem,
 };
@@ -38,7 +39,7 @@ pub fn parse_dump(text: &str) -> Result<Config, ParseError> {
 const MARK: &str = "# configuration file ";
 
 /// More than this many comparisons of a name with a pattern are somebody's joke.
-const MOST_MATCHES: usize = 5_000_000;
+const MOST_MATCHES: usize = 2_000_000;
 
 /// Every line that could begin a section.
 struct Headers<'a> {
@@ -98,7 +99,9 @@ impl<'a> Headers<'a> {
             let end = starts.get(index + 1).map_or(self.text.len(), |next| next.start);
             sections.insert(header.name, &self.text[header.body..end]);
         }
-        parse_files(main, &Sections(sections))
+        let sections = Sections { texts: sections, found: RefCell::default(), budget: Cell::new(MOST_MATCHES) };
+        let config = parse_files(main, &sections);
+        if sections.budget.get() == 0 { Err(too_many()) } else { config }
     }
 }
 
@@ -146,12 +149,7 @@ impl Asked {
             return Ok(true);
         }
         for pattern in &self.patterns {
-            let cost = 1 + pattern.len().saturating_mul(name.len()) / 64;
-            *budget = budget.checked_sub(cost).ok_or_else(|| ParseError {
-                trouble: Trouble::Limit,
-                at: None,
-                why: "the dump has too many files and patterns".to_owned(),
-            })?;
+            *budget = budget.checked_sub(cost(pattern, name)).ok_or_else(too_many)?;
             if glob::matches(pattern, name) {
                 return Ok(true);
             }
@@ -160,16 +158,46 @@ impl Asked {
     }
 }
 
+/// What a comparison costs, roughly.
+fn cost(pattern: &str, name: &str) -> usize {
+    1 + pattern.len().saturating_mul(name.len()) / 64
+}
+
+fn too_many() -> ParseError {
+    ParseError { trouble: Trouble::Limit, at: None, why: "the dump has too many files and patterns".to_owned() }
+}
+
 /// The sections of a dump as the files of a configuration.
-struct Sections<'a>(BTreeMap<&'a str, &'a str>);
+struct Sections<'a> {
+    texts: BTreeMap<&'a str, &'a str>,
+    /// What patterns found, because one pattern usually stands in many servers.
+    found: RefCell<BTreeMap<String, Vec<String>>>,
+    /// What may still be compared; nothing is found any more when it is spent.
+    budget: Cell<usize>,
+}
 
 impl Source for Sections<'_> {
     fn read(&self, path: &str) -> Option<String> {
-        self.0.get(path).map(|text| (*text).to_owned())
+        self.texts.get(path).map(|text| (*text).to_owned())
     }
 
     fn glob(&self, pattern: &str) -> Vec<String> {
-        self.0.keys().filter(|name| glob::matches(pattern, name)).map(|name| (*name).to_owned()).collect()
+        if let Some(found) = self.found.borrow().get(pattern) {
+            return found.clone();
+        }
+        let mut found = Vec::new();
+        for name in self.texts.keys() {
+            let left = self.budget.get().saturating_sub(cost(pattern, name));
+            self.budget.set(left);
+            if left == 0 {
+                return Vec::new();
+            }
+            if glob::matches(pattern, name) {
+                found.push((*name).to_owned());
+            }
+        }
+        self.found.borrow_mut().insert(pattern.to_owned(), found.clone());
+        found
     }
 }
 

@@ -23,6 +23,9 @@ mod server;
 mod tree;
 mod variables;
 
+#[cfg(test)]
+mod properties;
+
 pub use answer::{
     Answer, Doubt, DoubtKind, Dropped, Ending, Header, Location, Public, Question, Server, Setting, Upstream, Value,
 };

@@ -1,6 +1,9 @@
 //! Which server answers: by the most specific socket first, then by name.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+};
 
 use super::{
     answer::{Doubt, Question},
@@ -145,59 +148,117 @@ impl<'a> Group<'a> {
     }
 
     fn by_name(&self, host: &str) -> Result<(&'a Directive, Option<Captures>), Doubt> {
-        let names = || {
-            self.members.iter().flat_map(|(server, _)| {
-                server.all("server_name").flat_map(move |line| line.args.iter().map(move |name| (*server, line, name)))
-            })
+        let names = self.names();
+        let exact = |name: &&Name<'a>| matches!(&name.form, Form::Exact(own) if own == host);
+        if let Some(name) = names.iter().find(exact) {
+            return Ok((name.server, None));
+        }
+        // The longest match wins; no two of one length match, because nginx keeps the first of equal names.
+        let longest = |length: fn(&Form<'_>, &str) -> Option<usize>| {
+            let fitting = names.iter().filter_map(|name| length(&name.form, host).map(|length| (length, name.server)));
+            fitting.max_by_key(|(length, _)| *length).map(|(_, server)| server)
         };
-        if let Some((server, ..)) = names().find(|(_, _, name)| exact(name, host)) {
+        if let Some(server) = longest(head).or_else(|| longest(tail)) {
             return Ok((server, None));
         }
-        // The longest match wins; of equal ones, nginx keeps the first.
-        let longest = |suffix: bool| {
-            let mut best: Option<(&Directive, usize)> = None;
-            for (server, _, name) in names() {
-                if let Some(length) = wildcard(name, host, suffix)
-                    && best.is_none_or(|(_, known)| length > known)
-                {
-                    best = Some((server, length));
-                }
-            }
-            best.map(|(server, _)| server)
-        };
-        if let Some(server) = longest(false).or_else(|| longest(true)) {
-            return Ok((server, None));
-        }
-        for (server, line, name) in names() {
-            if let Some(text) = name.strip_prefix('~') {
-                let pattern = Pattern::new(text, true).map_err(|why| Doubt::undecided(&line.at, why))?;
+        for name in &names {
+            if let Form::Regex(text) = name.form {
+                let pattern = Pattern::new(text, true).map_err(|why| Doubt::undecided(&name.line.at, why))?;
                 if let Some(captures) = pattern.captures(host) {
-                    return Ok((server, Some(captures)));
+                    return Ok((name.server, Some(captures)));
                 }
             }
         }
-        if let Some((_, line, _)) = names().find(|(_, _, name)| *name == "$hostname") {
-            return Err(Doubt::undecided(&line.at, "`server_name $hostname` stands for the machine's own name"));
+        if let Some(name) = names.iter().find(|name| matches!(name.form, Form::Machine)) {
+            let why = "`server_name $hostname` stands for the machine's own name";
+            return Err(Doubt::undecided(&name.line.at, why));
         }
         Ok((self.default(), None))
     }
-}
 
-fn exact(name: &str, host: &str) -> bool {
-    let name = name.strip_prefix('.').unwrap_or(name);
-    !name.starts_with('~') && !name.contains('*') && name.eq_ignore_ascii_case(host)
-}
-
-/// The length of the part that matches: `*.x` and `.x` when not `suffix`, `x.*` when `suffix`.
-fn wildcard(name: &str, host: &str, suffix: bool) -> Option<usize> {
-    let name = name.to_ascii_lowercase();
-    if suffix {
-        let stem = name.strip_suffix('*').filter(|stem| stem.ends_with('.') && !stem.starts_with(['~', '*']))?;
-        return (host.len() > stem.len() && host.starts_with(stem)).then_some(stem.len());
+    /// The names that nginx keeps; `ngx_hash_add_key` refuses those that another server has already, and says only
+    /// "conflicting server name". It drops `.x` as a whole when `x` is taken.
+    fn names(&self) -> Vec<Name<'a>> {
+        let mut taken: BTreeSet<(char, String)> = BTreeSet::new();
+        let mut names = Vec::new();
+        for (server, _) in &self.members {
+            for line in server.all("server_name") {
+                for written in &line.args {
+                    let form = Form::of(written);
+                    let keeps = match &form {
+                        Form::Both(name) => taken.insert(('=', name.clone())) && taken.insert(('<', name.clone())),
+                        Form::Exact(name) => taken.insert(('=', name.clone())),
+                        Form::Head(name) => taken.insert(('<', name.clone())),
+                        Form::Machine | Form::Regex(_) => true,
+                        Form::Tail(name) => taken.insert(('>', name.clone())),
+                    };
+                    if keeps {
+                        names.push(Name { server, line, form });
+                    }
+                }
+            }
+        }
+        names
     }
-    let tail =
-        name.strip_prefix('*').filter(|tail| tail.starts_with('.')).or(name.starts_with('.').then_some(&name[..]))?;
-    (host.len() > tail.len() && host.ends_with(tail)).then_some(tail.len())
+}
+
+/// One name of one server.
+struct Name<'a> {
+    server: &'a Directive,
+    line: &'a Directive,
+    form: Form<'a>,
+}
+
+/// What a name matches, in lower case and without its star and dot.
+enum Form<'a> {
+    /// `.x`: `x` and `*.x`.
+    Both(String),
+    Exact(String),
+    /// `*.x`, not `x`.
+    Head(String),
+    /// `$hostname`.
+    Machine,
+    Regex(&'a str),
+    /// `x.*`.
+    Tail(String),
+}
+
+impl<'a> Form<'a> {
+    fn of(written: &'a str) -> Self {
+        if let Some(text) = written.strip_prefix('~') {
+            return Form::Regex(text);
+        }
+        let name = written.to_ascii_lowercase();
+        if name == "$hostname" {
+            Form::Machine
+        } else if let Some(rest) = name.strip_prefix("*.") {
+            Form::Head(rest.to_owned())
+        } else if let Some(rest) = name.strip_prefix('.') {
+            Form::Both(rest.to_owned())
+        } else if let Some(rest) = name.strip_suffix(".*") {
+            Form::Tail(rest.to_owned())
+        } else {
+            Form::Exact(name)
+        }
+    }
+}
+
+/// How much of the host's end matches.
+fn head(form: &Form<'_>, host: &str) -> Option<usize> {
+    let (name, whole) = match form {
+        Form::Both(name) => (name, host == name),
+        Form::Head(name) => (name, false),
+        _ => return None,
+    };
+    let below = host.strip_suffix(name.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'));
+    (whole || below).then_some(name.len())
+}
+
+/// How much of the host's beginning matches.
+fn tail(form: &Form<'_>, host: &str) -> Option<usize> {
+    let Form::Tail(name) = form else { return None };
+    let matches = host.strip_prefix(name.as_str()).is_some_and(|rest| rest.len() > 1 && rest.starts_with('.'));
+    matches.then_some(name.len())
 }
 
 #[cfg(test)]
@@ -214,11 +275,20 @@ mod tests {
 
     #[test]
     fn names_match_as_written_by_suffix_or_by_prefix() {
-        assert!(exact(".x.test", "x.test") && exact("X.test", "x.test") && !exact("*.x.test", "x.test"));
-        assert_eq!(wildcard("*.x.test", "a.b.x.test", false), Some(7));
-        assert_eq!(wildcard("*.x.test", "x.test", false), None);
-        assert_eq!(wildcard(".x.test", "a.x.test", false), Some(7));
-        assert_eq!(wildcard("www.x.*", "www.x.test", true), Some(6));
-        assert_eq!(wildcard("~^a.*", "~^a.b", true), None);
+        let table = [
+            ("*.X.test", "a.b.x.test", Some(6), None),
+            ("*.x.test", "x.test", None, None),
+            ("*.x.test", ".x.test", None, None),
+            (".x.test", "a.x.test", Some(6), None),
+            (".x.test", "x.test", Some(6), None),
+            (".x.test", "yx.test", None, None),
+            ("www.x.*", "www.x.test", None, Some(5)),
+            ("www.x.*", "www.x.", None, None),
+            ("~^a.*", "~^a.b", None, None),
+        ];
+        for (name, host, by_head, by_tail) in table {
+            let form = Form::of(name);
+            assert_eq!((head(&form, host), tail(&form, host)), (by_head, by_tail), "{name} {host}");
+        }
     }
 }

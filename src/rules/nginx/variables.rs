@@ -151,12 +151,13 @@ impl<'a> Variables<'a> {
         Value::Known(known)
     }
 
+    /// The first name, as nginx keeps it.
     fn server_name(&self) -> String {
-        self.server
-            .all("server_name")
-            .next()
-            .map(|line| line.arg().trim_start_matches('.').to_owned())
-            .unwrap_or_default()
+        let first = self.server.all("server_name").next().map_or("", Directive::arg);
+        if first.starts_with('~') {
+            return first.to_owned();
+        }
+        first.strip_prefix('.').unwrap_or(first).to_ascii_lowercase()
     }
 
     /// A header of the request: the client's, unless a trusted proxy in front says it.

@@ -135,7 +135,7 @@ fn of_pid_file(path: &Path) -> Result<Observation, Trouble> {
             let folder = proc::folder(pid).map_err(|error| {
                 format!("the folder of pid {pid} cannot be read ({error}); run mainstay as root or as its user")
             });
-            master::settings(found.arguments, environment, folder, |path, shown| read(path, shown))
+            master::settings(found.arguments, environment, folder, read)
         }
         _ => Settings::unknown(
             "setproctitle has replaced the arguments of the master; remove that package or give `argv` instead",
@@ -185,5 +185,7 @@ impl From<docker::Trouble> for Trouble {
     }
 }
 
+#[cfg(test)]
+mod live;
 #[cfg(test)]
 mod tests;

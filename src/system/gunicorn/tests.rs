@@ -110,7 +110,7 @@ async fn the_container_is_asked_where_the_pid_is_not_visible_here() {
 
 #[tokio::test]
 async fn an_environment_behind_a_script_hides_what_it_could_set() {
-    let cmdline = "gunicorn\0-w\03\0app:app\0";
+    let cmdline = "gunicorn\0-w\x003\0app:app\0";
     let engine = Scripted::default()
         .on("inspect", 0, inspected(&["./entrypoint.sh"], &["WEB_CONCURRENCY=9"]), "")
         .on(" top ", 0, top(&[(0, 9, "gunicorn -w 3 app:app")]), "")

@@ -121,17 +121,18 @@ fn named_by(environment: &BTreeMap<OsString, OsString>, trouble: &mut Vec<String
     if file.is_none() && folders.is_empty() {
         return None;
     }
-    let mut roots = RootCertStore::empty();
+    let mut found = Vec::new();
     let mut words = Vec::new();
     if let Some(file) = &file {
         words.push(format!("SSL_CERT_FILE={}", file.display()));
-        add(&mut roots, rustls_native_certs::load_certs_from_paths(Some(file), None), trouble);
+        found.extend(certificates(rustls_native_certs::load_certs_from_paths(Some(file), None), trouble));
     }
     for folder in folders.iter().filter(|folder| !folder.as_os_str().is_empty()) {
         words.push(format!("SSL_CERT_DIR={}", folder.display()));
-        add(&mut roots, rustls_native_certs::load_certs_from_paths(None, Some(folder)), trouble);
+        found.extend(certificates(rustls_native_certs::load_certs_from_paths(None, Some(folder)), trouble));
     }
     let words = words.join(" and ");
+    let roots = store(found);
     if roots.is_empty() {
         trouble.push(format!("{words} holds no certificate that can be used, so it was passed over"));
         return None;
@@ -140,9 +141,8 @@ fn named_by(environment: &BTreeMap<OsString, OsString>, trouble: &mut Vec<String
 }
 
 fn platform(trouble: &mut Vec<String>) -> Option<(RootCertStore, String)> {
-    let mut roots = RootCertStore::empty();
     let mut ignored = Vec::new();
-    add(&mut roots, rustls_native_certs::load_native_certs(), &mut ignored);
+    let roots = store(certificates(rustls_native_certs::load_native_certs(), &mut ignored));
     if roots.is_empty() {
         trouble.append(&mut ignored);
         return None;
@@ -150,10 +150,22 @@ fn platform(trouble: &mut Vec<String>) -> Option<(RootCertStore, String)> {
     Some((roots, "platform store".to_owned()))
 }
 
-fn add(roots: &mut RootCertStore, loaded: rustls_native_certs::CertificateResult, trouble: &mut Vec<String>) {
+fn certificates(
+    loaded: rustls_native_certs::CertificateResult,
+    trouble: &mut Vec<String>,
+) -> Vec<CertificateDer<'static>> {
     trouble.extend(loaded.errors.iter().take(3).map(ToString::to_string));
+    loaded.certs
+}
+
+/// Each root once: a file and a folder usually hold the same ones.
+fn store(mut found: Vec<CertificateDer<'static>>) -> RootCertStore {
+    found.sort_unstable_by(|one, other| one.cmp(other));
+    found.dedup();
+    let mut roots = RootCertStore::empty();
     // A store may hold certificates of another age that no verifier reads; they are simply not there.
-    roots.add_parsable_certificates(loaded.certs);
+    roots.add_parsable_certificates(found);
+    roots
 }
 
 #[cfg(test)]
@@ -173,6 +185,16 @@ mod tests {
         assert_eq!(trust.roots.len(), 1);
         assert_eq!(trust.source(), format!("SSL_CERT_FILE={} (1 roots)", file.path().display()));
         assert_eq!(trust.trouble, None);
+    }
+
+    #[test]
+    fn a_root_that_stands_in_a_file_and_in_a_folder_counts_once() {
+        let file = Authority::new("T Root").pem_file();
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::copy(file.path(), folder.path().join("root.pem")).unwrap();
+        let both = environment(&[("SSL_CERT_FILE", file.path()), ("SSL_CERT_DIR", folder.path())]);
+        let trust = TrustStores::default().with(&both, &[], None);
+        assert_eq!(trust.roots.len(), 1, "{}", trust.source());
     }
 
     #[test]

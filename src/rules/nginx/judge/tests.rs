@@ -391,3 +391,18 @@ fn several_levels_of_maps_and_sets_are_followed() {
     let expected = Expected { headers: BTreeMap::new(), ..expected() };
     assert_eq!(judge_headers("prime", &answer, &expected)[0].status, Status::Skip);
 }
+
+#[test]
+fn without_an_address_the_public_sockets_count() {
+    let with = |first: &str| {
+        dump(&format!(
+            "server {{ {first} server_name x; }} server {{ listen 443 ssl; server_name a.test; }} server {{ listen 127.0.0.1:443 ssl; }}"
+        ))
+    };
+    let asked = |text: &str| evaluate(&parse_dump(text).unwrap(), &question("/"));
+    let answer = asked(&with("listen [::]:443 ssl;")).unwrap();
+    assert_eq!(answer.server.name, "a.test");
+    assert!(answer.notes[0].starts_with("over IPv6 another server answers"), "{:?}", answer.notes);
+    assert_eq!(asked(&with("listen 10.0.0.1:443 ssl;")).unwrap_err().kind, DoubtKind::Undecided);
+    assert_eq!(asked(&with("listen 443 quic reuseport;")).unwrap().server.name, "a.test");
+}
