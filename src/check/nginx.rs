@@ -116,6 +116,11 @@ fn refused(subject: &str, said: &str, of_files: Option<&Finding>) -> Finding {
     let root = judge_failed_dump(subject, "it refuses the files", said).into_iter().next();
     let root = root.unwrap_or_else(|| Finding::unknown("nginx.config", subject, said));
     let found_too = of_files.filter(|finding| finding.status == Status::Fail && finding.data.contains_key("at"));
+    let root = if said.contains("ermission denied") {
+        root.fix("run mainstay with sudo: nginx reads these files as root when it starts")
+    } else {
+        root
+    };
     let circumstance = CIRCUMSTANCES.iter().any(|part| said.contains(part));
     if found_too.is_none() && (circumstance || !said.contains("[emerg]")) {
         return root;

@@ -202,6 +202,11 @@ async fn case_40_an_upstream_that_does_not_resolve_is_unknown_and_the_headers_co
     assert!(found[0].summary.contains("host not found in upstream \"app\""), "{}", found[0].summary);
     assert_eq!((found[1].id, found[1].status), ("nginx.headers", Status::Pass), "{:#?}", found[1]);
 
+    let denied = "nginx: [emerg] open() \"/run/nginx.pid\" failed (13: Permission denied)";
+    let found = findings(&site(web(), 443), &scripted(runner(denied, CONFIG))).await;
+    assert_eq!(found[0].status, Status::Unknown);
+    assert!(found[0].fix.as_deref().is_some_and(|fix| fix.contains("sudo")));
+
     // What nginx refuses for its text is wrong, not unknown.
     let typo = "nginx: [emerg] unknown directive \"proxy_sett\" in /etc/nginx/nginx.conf:11";
     let found = findings(&site(web(), 443), &scripted(runner(typo, CONFIG))).await;
