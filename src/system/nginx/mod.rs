@@ -3,7 +3,9 @@
 //! `nginx -T` is asked of the same program with the same arguments as the master process, because a master that was
 //! started with `-c` reads another file than the default one. Nothing is changed: no signal is sent, no file written.
 
+mod found;
 mod host;
+mod said;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -17,12 +19,13 @@ use std::{
 
 use jiff::Timestamp;
 
+use found::find;
+use said::{About, is_missing, refusal, warnings};
 pub use title::{Role, Start, role};
 
 use super::{
     Context,
     docker::{Container, Copied, Docker, Process, Trouble},
-    process::Output,
 };
 use crate::rules::{
     fresh::{File, Freshness, Worker},
@@ -387,106 +390,9 @@ impl Fault {
     }
 }
 
-/// A master with its workers.
-struct Found {
-    start: Start,
-    workers: Vec<Worker>,
-    note: Option<String>,
-}
-
-/// The master among these processes, the oldest where there are several.
-fn find(processes: &[Process]) -> Option<Found> {
-    let roles: Vec<(&Process, Role)> =
-        processes.iter().filter_map(|process| Some((process, role(&process.arguments)?))).collect();
-    let masters: Vec<(&Process, &Start)> = roles
-        .iter()
-        .filter_map(|(process, role)| match role {
-            Role::Master(start) => Some((*process, start)),
-            _ => None,
-        })
-        .collect();
-    // A master that was started by another one is its successor in an upgrade of the program.
-    let is_child = |process: &Process| masters.iter().any(|(other, _)| other.pid == process.parent);
-    let (master, start) = masters.iter().find(|(process, _)| !is_child(process)).or(masters.first())?;
-    let mut workers: Vec<Worker> = roles
-        .iter()
-        .filter(|(process, _)| process.parent == master.pid)
-        .filter_map(|(process, role)| match role {
-            Role::Worker { leaving } => Some(Worker { pid: process.pid, started: process.started, leaving: *leaving }),
-            _ => None,
-        })
-        .collect();
-    if workers.is_empty() && !master.arguments.starts_with("nginx: ") {
-        // `master_process off`: one process does it all, and keeps its command line.
-        workers.push(Worker { pid: master.pid, started: master.started, leaving: false });
-    }
-    let others: Vec<String> =
-        masters.iter().filter(|(other, _)| other.pid != master.pid).map(|(other, _)| other.pid.to_string()).collect();
-    let note = (!others.is_empty())
-        .then(|| format!("several masters run: looked at pid {}, not at {}", master.pid, others.join(", ")));
-    Some(Found { start: (*start).clone(), workers, note })
-}
-
 /// The words that make the same nginx do something else than serve.
 fn words<'a>(start: &'a Start, more: &'a str) -> Vec<&'a str> {
     std::iter::once(start.program.as_str()).chain(start.arguments()).chain([more]).collect()
-}
-
-/// Whether the engine found no such program.
-fn is_missing(output: &Output) -> bool {
-    matches!(output.code, Some(126 | 127))
-}
-
-/// The line in which nginx says why it does not like its configuration.
-fn refusal(output: &Output) -> String {
-    if output.truncated {
-        return "the dump is larger than 16 MiB".to_owned();
-    }
-    let text = String::from_utf8_lossy(&output.stderr);
-    let grave = |line: &&str| ["[emerg]", "[alert]", "[crit]"].iter().any(|level| line.contains(level));
-    match text.lines().find(grave) {
-        Some(line) => line.trim().to_owned(),
-        // The engine prints its own complaint on standard output.
-        None if is_missing(output) => {
-            output.text().lines().next().unwrap_or("nginx cannot be started").trim().to_owned()
-        }
-        None if output.complaint().is_empty() => format!("`nginx -T` {}", output.ending()),
-        None => output.complaint(),
-    }
-}
-
-fn warnings(output: &Output) -> Vec<String> {
-    let text = String::from_utf8_lossy(&output.stderr);
-    text.lines().filter(|line| line.contains("[warn]")).take(20).map(|line| line.trim().to_owned()).collect()
-}
-
-/// What `nginx -V` says, on standard error.
-#[derive(Default)]
-struct About {
-    version: Option<String>,
-    conf_path: Option<String>,
-    prefix: Option<String>,
-}
-
-impl About {
-    fn read(output: &Output) -> Self {
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stderr), output.text());
-        let option = |name: &str| {
-            let words = text.split_whitespace().map(|word| word.trim_matches('\''));
-            words.filter_map(|word| word.strip_prefix(name)).next_back().map(ToOwned::to_owned)
-        };
-        let version = text.lines().find_map(|line| line.strip_prefix("nginx version: "));
-        let version =
-            version.and_then(|line| line.split_once('/')).and_then(|(_, rest)| rest.split_whitespace().next());
-        Self { version: version.map(ToOwned::to_owned), conf_path: option("--conf-path="), prefix: option("--prefix=") }
-    }
-
-    /// The main file that nginx reads when it is started so.
-    fn main_file(&self, start: &Start) -> String {
-        let prefix = start.prefix.as_deref().or(self.prefix.as_deref()).unwrap_or("/etc/nginx");
-        let file = start.config.as_deref().or(self.conf_path.as_deref()).unwrap_or("/etc/nginx/nginx.conf");
-        Path::new(prefix).join(file).to_string_lossy().into_owned()
-    }
 }
 
 fn read_text(path: &Path) -> Result<String, String> {
