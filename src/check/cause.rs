@@ -14,6 +14,8 @@ const LINKS: &[Link] = &[
     Link { symptom: shows_http_scheme, root: loses_scheme },
     // The header arrives, but gunicorn does not believe the peer that sent it.
     Link { symptom: shows_http_scheme, root: distrusts_proxy },
+    // Where no connection comes about there is no answer either.
+    Link { symptom: has_no_answer, root: has_no_connection },
     // A certificate that was renewed on disk and not loaded is one pending reload, seen twice.
     Link { symptom: serves_old_certificate, root: waits_for_reload },
 ];
@@ -51,6 +53,19 @@ fn is_scheme_header(name: &str) -> bool {
 
 fn distrusts_proxy(finding: &Finding) -> bool {
     finding.id == "gunicorn.trust" && failed(finding)
+}
+
+fn has_no_answer(finding: &Finding) -> bool {
+    finding.id == "http.status" && unfit(finding) && !finding.data.contains_key("status")
+}
+
+fn has_no_connection(finding: &Finding) -> bool {
+    let no_certificate = !finding.data.contains_key("chain");
+    finding.id == "tls.chain" && unfit(finding) && no_certificate
+}
+
+fn unfit(finding: &Finding) -> bool {
+    matches!(finding.status, Status::Fail | Status::Unknown)
 }
 
 fn serves_old_certificate(finding: &Finding) -> bool {

@@ -110,3 +110,77 @@ pub(super) fn container(project: &str, service: &str) -> String {
          --filter label=com.docker.compose.service={service})"
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{path::PathBuf, sync::Arc};
+
+    use super::*;
+    use crate::{
+        check::{Compose, testing},
+        report::Status,
+        system::process::Scripted,
+    };
+
+    const IDS: [&str; 3] = ["gunicorn.settings", "gunicorn.trust", "gunicorn.exposed"];
+
+    fn site(source: GunicornSource) -> Site {
+        let mut site = testing::site("prime.test", "127.0.0.1:443".parse().unwrap(), &[]);
+        site.gunicorn = Some(GunicornSite {
+            source,
+            workers: Some(3),
+            threads: Some(4),
+            timeout: Some(90),
+            graceful_timeout: Some(30),
+            forwarded_allow_ips: Some("*".to_owned()),
+        });
+        site
+    }
+
+    #[tokio::test]
+    async fn one_trouble_is_told_once_and_looked_for_once() {
+        let site = site(GunicornSource::Container("web".to_owned()));
+        let mut context = testing::context();
+        let engine = Arc::new(Scripted::default());
+        context.runner = engine.clone();
+        let findings = testing::look_in(&context, &site, &IDS).await;
+        let one = |id: &str| &findings[id][0];
+        assert_eq!(one("gunicorn.settings").status, Status::Unknown);
+        assert_eq!(one("gunicorn.settings").data["reason"], "docker-absent");
+        assert!(one("gunicorn.settings").fix.is_some());
+        for id in &IDS[1..] {
+            assert_eq!(one(id).status, Status::Unknown, "{id}");
+            assert!(one(id).cause.as_deref().unwrap().starts_with("because of gunicorn.settings: "), "{id}");
+        }
+        assert_eq!(engine.asked().iter().filter(|line| line.starts_with("docker ")).count(), 1, "{:?}", engine.asked());
+    }
+
+    #[tokio::test]
+    async fn case_42_a_rehearsal_of_the_runbooks_command_line() {
+        let line = "gunicorn -w3 --thr 4 -t90 --graceful 30 --forwarded * app:app";
+        let site = site(GunicornSource::Argv(line.split(' ').map(str::to_owned).collect()));
+        let findings = testing::look_in(&testing::context(), &site, &IDS).await;
+        for (id, status) in IDS.into_iter().zip([Status::Pass, Status::Pass, Status::Skip]) {
+            assert_eq!(findings[id][0].status, status, "{:?}", findings[id]);
+        }
+    }
+
+    #[test]
+    fn the_runbooks_command_needs_no_terminal_and_no_ps_inside() {
+        let compose = Compose { project: "prime_webtool".to_owned(), service: "web".to_owned() };
+        for (source, command) in [
+            (GunicornSource::Container("web".to_owned()), "docker top web -o pid,ppid,args | grep gunicorn"),
+            (
+                GunicornSource::Compose(compose),
+                "docker top $(docker ps -q --filter label=com.docker.compose.project=prime_webtool \
+                 --filter label=com.docker.compose.service=web) -o pid,ppid,args | grep gunicorn",
+            ),
+            (
+                GunicornSource::PidFile(PathBuf::from("/run/app.pid")),
+                "tr '\\0' ' ' < /proc/$(cat /run/app.pid)/cmdline",
+            ),
+        ] {
+            assert_eq!(GunicornSettings.by_hand(&site(source)), command);
+        }
+    }
+}

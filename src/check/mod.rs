@@ -91,8 +91,6 @@ pub static REGISTRY: &[&dyn Check] = &[
     &nginx_config::NginxConfig,
     &nginx_headers::NginxHeaders,
     &nginx_fresh::NginxFresh,
-    &gunicorn_trust::GunicornTrust,
-    &gunicorn_settings::GunicornSettings,
     &gunicorn_settings::GunicornSettings,
     &gunicorn_trust::GunicornTrust,
     &gunicorn_exposed::GunicornExposed,

@@ -235,6 +235,11 @@ fn questions(site: &Site, path: &str, nginx: &Nginx) -> Vec<Question> {
     let question =
         |tls, port| Question { tls, address, port, host: host.clone(), path: path.to_owned(), front: front.clone() };
     let mut questions = vec![question(public.scheme == "https", nginx.inner_port(public.port))];
+    if matches!(nginx.place, Place::Dump(_) | Place::Files(_)) {
+        // A saved configuration often comes from a container, and does not say as what its ports are published.
+        let secure = public.scheme == "https";
+        questions.push(question(secure, if secure { 443 } else { 80 }));
+    }
     if site.trusted_proxy {
         let published = match &nginx.place {
             Place::Container { container, .. } => container.published.iter().map(|one| one.port).collect(),

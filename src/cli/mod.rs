@@ -48,18 +48,25 @@ pub async fn run(arguments: Vec<OsString>, mut context: Context) -> u8 {
     context.progress = Arc::new(progress::Bar::new(drawn));
     signals::listen(&context);
     let view = view(&cli, &console, &context);
+    let person = View {
+        width: console.stderr.then_some(console.columns),
+        colour: console::colours(cli.global.color, console.stderr, &context),
+        ..view.clone()
+    };
     let outputs = match outputs(&cli) {
         Ok(outputs) => outputs,
-        Err(error) => return fail(&error, &[], &view, &console, &context),
+        Err(error) => return fail(&error, &[], &view, &person, &context),
     };
     let done = tokio::select! {
         biased;
         () = context.cancel.raised(1) => Err(Error::new(Kind::Interrupted, "finish").because("a signal ended the run")),
         done = dispatch(&cli, &context) => done,
     };
-    match done.and_then(|done| deliver(done, &outputs, &view, &context)) {
-        Ok(code) => code,
-        Err(error) => fail(&error, &outputs, &view, &console, &context),
+    match done.map(|done| deliver(done, &outputs, &view, &context)) {
+        Ok(Ok(code)) => code,
+        // What is written already stays: the error is for the person only.
+        Ok(Err(error)) => show(&error, &outputs, &person, &context),
+        Err(error) => fail(&error, &outputs, &view, &person, &context),
     }
 }
 
@@ -194,14 +201,17 @@ fn deliver(done: Done, outputs: &[Output], view: &View, context: &Context) -> Re
     }
 }
 
-/// Shows the error that ended the run, to the person and in every output, and returns the exit code.
-fn fail(error: &Error, outputs: &[Output], view: &View, console: &Console, context: &Context) -> u8 {
-    let format = output::on_stdout(outputs);
-    let person = View { width: console.stderr.then_some(console.columns), ..view.clone() };
+/// Writes the error that ended the run to every output, shows it to the person, and returns the exit code.
+fn fail(error: &Error, outputs: &[Output], view: &View, person: &View, context: &Context) -> u8 {
     // What cannot be written twice is not worth a second error.
     let _ = output::deliver_error(outputs, &context.folder, &mut std::io::stdout(), error, view);
-    let _ = std::io::stderr().write_all(render_error(Format::default(), error, &person).as_bytes());
-    exit::of_error(error, format, context.cancel.state())
+    show(error, outputs, person, context)
+}
+
+/// Shows an error on standard error and returns the exit code.
+fn show(error: &Error, outputs: &[Output], person: &View, context: &Context) -> u8 {
+    let _ = std::io::stderr().write_all(render_error(Format::default(), error, person).as_bytes());
+    exit::of_error(error, output::on_stdout(outputs), context.cancel.state())
 }
 
 /// The name of this machine.

@@ -1,7 +1,7 @@
 //! Whether a server repeats whatever `Host` it is sent: poison for caches and for password mails.
 
 use crate::{
-    report::Finding,
+    report::{Finding, Status},
     rules::{
         http::Answer,
         location::{Shown, redacted},
@@ -38,7 +38,11 @@ fn verdict(subject: &str, side: &str, answer: &Answer) -> Finding {
         }
     };
     let reason = if reflecting.is_some() { "reflected-in-header" } else { "reflected-in-body" };
-    Finding::fail(ID, subject, format!("{side} repeats a foreign Host header"))
+    // No browser can be made to send a foreign Host: over plain HTTP, where nothing is worth keeping, a redirect that
+    // repeats it (`return 301 https://$host$request_uri`, the commonest line of all) only misleads a shared cache.
+    let harmless = side == "http" && reflecting.is_some() && (300..400).contains(&answer.status);
+    let status = if harmless { Status::Warn } else { Status::Fail };
+    Finding::new(ID, subject, status, format!("{side} repeats a foreign Host header"))
         .expected("an answer that does not hold the Host of the request, or none")
         .observed(format!("{} with `{FOREIGN}` in {place}", answer.status))
         .cause("the default server answers every name with `$host`, or the application builds addresses from Host")
@@ -52,28 +56,25 @@ const CARRIERS: &[&str] = &["content-location", "link", "location", "refresh"];
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{report::Status, rules::http::tests::answer};
+    use crate::rules::http::tests::answer;
+
+    const HEADER: &str = "reflected-in-header";
 
     #[test]
-    fn a_foreign_host_that_comes_back_fails_wherever_it_is() {
+    fn a_foreign_host_that_comes_back_is_said_wherever_it_is() {
         let body = Answer { body: format!("see https://{FOREIGN}/").into_bytes(), ..answer(200, &[]) };
         let table = [
-            (
-                answer(301, &[("location", "https://mainstay-check.invalid/")]),
-                Status::Fail,
-                Some("reflected-in-header"),
-            ),
-            (
-                answer(301, &[("location", "https://MAINSTAY-check.invalid/")]),
-                Status::Fail,
-                Some("reflected-in-header"),
-            ),
-            (answer(301, &[("location", "https://site.test/")]), Status::Pass, None),
-            (answer(421, &[]), Status::Pass, None),
-            (body, Status::Fail, Some("reflected-in-body")),
+            ("http", answer(301, &[("location", "https://mainstay-check.invalid/")]), Status::Warn, Some(HEADER)),
+            ("https", answer(301, &[("location", "https://mainstay-check.invalid/")]), Status::Fail, Some(HEADER)),
+            ("https", answer(302, &[("location", "https://MAINSTAY-check.invalid/")]), Status::Fail, Some(HEADER)),
+            ("http", answer(200, &[("link", "<https://mainstay-check.invalid/>")]), Status::Fail, Some(HEADER)),
+            ("http", answer(301, &[("location", "https://site.test/")]), Status::Pass, None),
+            ("https", answer(421, &[]), Status::Pass, None),
+            ("http", body.clone(), Status::Fail, Some("reflected-in-body")),
+            ("https", body, Status::Fail, Some("reflected-in-body")),
         ];
-        for (answer, status, reason) in table {
-            let finding = judge("site", "http", &answer);
+        for (side, answer, status, reason) in table {
+            let finding = judge("site", side, &answer);
             assert_eq!(finding.status, status, "{answer:?}");
             assert_eq!(finding.data.get("reason").and_then(|reason| reason.as_str()), reason);
         }

@@ -109,7 +109,7 @@ fn an_address_needs_no_file_and_has_the_defaults() {
     assert_eq!(site.http, HttpSide::Redirects(Url::parse("http://prime.example.edu/").unwrap()));
     assert_eq!((site.status.as_slice(), site.timeout), (&[200][..], Duration::from_secs(10)));
     assert_eq!((site.tls.warn, site.tls.fail), (Threshold::Share(0.25), Threshold::Share(0.1)));
-    assert_eq!((site.hsts, site.http_closed, site.trusted_proxy), (Some(Status::Warn), Status::Fail, true));
+    assert_eq!((site.hsts, site.http_closed, site.trusted_proxy), (Some(Status::Warn), Status::Fail, false));
     assert!(site.nginx.is_none() && site.gunicorn.is_none() && site.oauth.is_none());
 }
 

@@ -72,9 +72,9 @@ pub(super) static SITE: Table = Table {
         Key {
             name: "trusted_proxy",
             kind: Kind::Flag,
-            default: Default::Value("true"),
+            default: Default::Value("false"),
             doc: "Whether another proxy in front sets `X-Forwarded-*`.",
-            example: "false",
+            example: "true",
         },
         Key {
             name: "hsts",

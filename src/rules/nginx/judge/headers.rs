@@ -33,7 +33,8 @@ pub fn judge_headers(subject: &str, answer: &Answer, expected: &Expected) -> Vec
         let finding = Finding::new(HEADERS, subject, status, format!("in the configuration file, {}", said.join(", ")))
             .cause(causes.join("; "))
             .fix(fix(answer, &wrong))
-            .data("reason", worst.reason);
+            .data("reason", worst.reason)
+            .data("wrong", wrong.iter().map(|verdict| Json::from(verdict.name.as_str())).collect::<Vec<_>>());
         place(finding, Some(&worst.at))
     } else {
         let names = expected.headers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
@@ -58,6 +59,8 @@ pub fn judge_headers(subject: &str, answer: &Answer, expected: &Expected) -> Vec
 
 /// What is to be said about one header; a status of pass is a note.
 struct Verdict {
+    /// The header as the operator wrote it.
+    name: String,
     status: Status,
     reason: &'static str,
     summary: String,
@@ -75,6 +78,7 @@ fn judge_one(name: &str, template: &str, answer: &Answer, expected: &Expected) -
     let set: Vec<&Header> = answer.headers.iter().filter(|header| header.name.eq_ignore_ascii_case(name)).collect();
     let sent: Vec<&&Header> = set.iter().filter(|header| header.meaning != Value::Known(String::new())).collect();
     let verdict = |status, reason, said: String, cause: String, at: &Place| Verdict {
+        name: name.to_owned(),
         status,
         reason,
         summary: format!("{name} {said}"),
@@ -148,6 +152,11 @@ fn judge_one(name: &str, template: &str, answer: &Answer, expected: &Expected) -
             Some(wanted) if raw_host(template, &header.value) => {
                 let cause = format!("`$http_host` keeps the client's case and port, `$host` does not ({at})");
                 Some(verdict(Status::Warn, "raw-host", format!("is `{value}` instead of `{wanted}`"), cause, at))
+            }
+            Some(wanted) if same_text && parts(template) == [Part::Variable("server_port")] => {
+                // It is what the operator asked for; only an application that builds addresses from it is misled.
+                let said = format!("is the port inside ({value}), visitors use {wanted}");
+                Some(verdict(Status::Pass, "inner-port", said, String::new(), at))
             }
             Some(wanted) => {
                 let said = format!("is `{value}` instead of `{wanted}`");

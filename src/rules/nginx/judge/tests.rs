@@ -283,11 +283,16 @@ fn values_are_judged_by_what_the_application_receives() {
 }
 
 #[test]
-fn the_containers_port_is_not_the_published_one() {
+fn the_port_inside_is_told_where_it_is_asked_for_and_wrong_elsewhere() {
     let text =
         server(&format!("{PROXY}location / {{ proxy_pass http://127.0.0.1; }}")).replace("listen 443", "listen 8443");
     let mut question = Question { port: 8443, ..question("/") };
     let finding = &judge("prime", &parse_dump(&text), &question, &expected())[1];
+    assert_eq!(finding.status, Status::Pass);
+    let notes = finding.data["notes"].to_string();
+    assert!(notes.contains("X-Forwarded-Port is the port inside (8443), visitors use 443"), "{finding:?}");
+    let literal = Expected { headers: [("X-Forwarded-Port".to_owned(), "443".to_owned())].into(), ..expected() };
+    let finding = &judge("prime", &parse_dump(&text), &question, &literal)[1];
     assert_eq!(finding.status, Status::Fail);
     assert!(finding.cause.as_ref().unwrap().contains("(8443), not the published one (443)"), "{finding:?}");
     let host = text.replace("Host $host", "Host $http_host").replace("$server_port", "443");
