@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use super::{
     observation::{Network, Observation, Published},
-    settings::Name,
+    setting::Name,
     trust,
 };
 use crate::report::Finding;

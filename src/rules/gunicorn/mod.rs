@@ -7,10 +7,12 @@
 mod arguments;
 mod command;
 mod exposure;
+mod location;
 mod number;
 mod observation;
 mod options;
 mod python;
+mod setting;
 mod settings;
 mod trust;
 mod verdict;
@@ -18,8 +20,10 @@ mod words;
 
 pub use command::{Command, Role, command, of_first_process, role};
 pub use exposure::judge as judge_exposure;
+pub use location::{Location, changes_folder, location};
 pub use observation::{Network, Observation, Published, Subnet, Trouble};
 pub use options::Version;
-pub use settings::{Evidence, File, Location, Name, Reading, Settings, Source, Value, changes_folder, location};
+pub use setting::{Name, Reading, Source, Value};
+pub use settings::{Evidence, File, Settings};
 pub use trust::judge as judge_trust;
 pub use verdict::{Expected, judge as judge_settings, trouble};

@@ -3,7 +3,7 @@
 //! Later wins: the built-in default, the environment's own defaults, the configuration file, `GUNICORN_CMD_ARGS`, the
 //! command line (`gunicorn/app/base.py`, `load_config`).
 
-use std::{collections::BTreeMap, fmt};
+use std::collections::BTreeMap;
 
 use serde_json::{Map, Value as Json, json};
 
@@ -12,62 +12,9 @@ use super::{
     number,
     options::{VERSIONS, Version},
     python::{Binding, Literal, Module},
+    setting::{Name, Reading, Source, Value},
     words,
 };
-
-/// A setting that mainstay knows how to read.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub enum Name {
-    /// `--workers`.
-    Workers,
-    /// `--threads`.
-    Threads,
-    /// `--timeout`, seconds.
-    Timeout,
-    /// `--graceful-timeout`, seconds.
-    GracefulTimeout,
-    /// `--worker-class`.
-    WorkerClass,
-    /// `--bind`.
-    Bind,
-    /// `--forwarded-allow-ips`.
-    ForwardedAllowIps,
-}
-
-/// What a setting is worth.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Value {
-    /// Several texts.
-    List(Vec<String>),
-    /// A number.
-    Number(u64),
-    /// A text.
-    Text(String),
-}
-
-/// Where a value comes from, weakest first.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Source {
-    /// gunicorn itself.
-    Default,
-    /// An environment variable that gunicorn takes a default from.
-    Variable(&'static str),
-    /// The configuration file, by its path and line.
-    File(String, u32),
-    /// `GUNICORN_CMD_ARGS`.
-    CommandArguments,
-    /// The command line.
-    Argv,
-}
-
-/// One setting, as far as it can be known.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Reading {
-    /// Its value and where that comes from.
-    Known(Value, Source),
-    /// Why it cannot be known.
-    Unknown(String),
-}
 
 /// All settings that mainstay reads.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -91,17 +38,6 @@ pub struct File {
     pub path: String,
     /// Its text.
     pub text: String,
-}
-
-/// Which configuration file a gunicorn reads.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Location {
-    /// `./gunicorn.conf.py` of the folder it was started in, when that exists.
-    Default,
-    /// A Python module: `-c python:NAME`.
-    Module(String),
-    /// A file named by `-c`.
-    Path(String),
 }
 
 impl Settings {
@@ -225,62 +161,8 @@ impl Settings {
     }
 }
 
-/// Which configuration file is read, as `-c` on the command line or in `GUNICORN_CMD_ARGS` says.
-///
-/// # Errors
-///
-/// Why it cannot be told.
-pub fn location(
-    arguments: &[String],
-    environment: Result<&BTreeMap<String, String>, &String>,
-) -> Result<Location, String> {
-    let mut found: Option<Location> = None;
-    let mut refusal = String::new();
-    for version in VERSIONS {
-        match location_in(arguments, environment, *version) {
-            Ok(location) if found.as_ref().is_some_and(|found| *found != location) => {
-                return Err("which configuration file is read depends on gunicorn's release".to_owned());
-            }
-            Ok(location) => found = Some(location),
-            Err(reason) => refusal = reason,
-        }
-    }
-    found.ok_or(refusal)
-}
-
-/// The folder that `--chdir` names, from which nothing is read: the configuration file comes from the folder before it.
-pub fn changes_folder(arguments: &[String], environment: Result<&BTreeMap<String, String>, &String>) -> bool {
-    VERSIONS.iter().any(|version| {
-        let given = |words: &[String]| {
-            Arguments::parse(words, *version).is_ok_and(|arguments| arguments.last("chdir").is_some())
-        };
-        let variable = environment.ok().and_then(|environment| environment.get("GUNICORN_CMD_ARGS"));
-        given(arguments) || variable.and_then(|text| words::split(text).ok()).is_some_and(|words| given(&words))
-    })
-}
-
-fn location_in(
-    arguments: &[String],
-    environment: Result<&BTreeMap<String, String>, &String>,
-    version: Version,
-) -> Result<Location, String> {
-    let argv = Arguments::parse(arguments, version)?;
-    let named = |arguments: &Arguments| arguments.last("config").filter(|path| !path.is_empty()).map(str::to_owned);
-    let path = match (named(&argv), environment) {
-        (Some(path), _) => Some(path),
-        (None, Ok(environment)) => named(&command_arguments(environment, version)?),
-        (None, Err(reason)) => return Err(reason.clone()),
-    };
-    Ok(match path {
-        None => Location::Default,
-        Some(path) => match path.strip_prefix("python:") {
-            Some(module) => Location::Module(module.to_owned()),
-            None => Location::Path(path.strip_prefix("file:").unwrap_or(&path).to_owned()),
-        },
-    })
-}
-
-fn command_arguments(environment: &BTreeMap<String, String>, version: Version) -> Result<Arguments, String> {
+/// What `GUNICORN_CMD_ARGS` gives.
+pub(super) fn command_arguments(environment: &BTreeMap<String, String>, version: Version) -> Result<Arguments, String> {
     let Some(text) = environment.get("GUNICORN_CMD_ARGS") else { return Ok(Arguments::default()) };
     let words = words::split(text).map_err(|reason| format!("GUNICORN_CMD_ARGS: {reason}"))?;
     Arguments::parse(&words, version).map_err(|reason| format!("GUNICORN_CMD_ARGS: {reason}"))
@@ -380,80 +262,6 @@ fn accept(name: Name, literal: &Literal, version: Version) -> Result<Value, Stri
     }
 }
 
-impl Name {
-    /// In the order in which a person reads them.
-    pub const ALL: [Self; 7] = [
-        Self::Workers,
-        Self::Threads,
-        Self::Timeout,
-        Self::GracefulTimeout,
-        Self::WorkerClass,
-        Self::Bind,
-        Self::ForwardedAllowIps,
-    ];
-
-    /// The name in a configuration file and in reports.
-    pub fn key(self) -> &'static str {
-        match self {
-            Self::Workers => "workers",
-            Self::Threads => "threads",
-            Self::Timeout => "timeout",
-            Self::GracefulTimeout => "graceful_timeout",
-            Self::WorkerClass => "worker_class",
-            Self::Bind => "bind",
-            Self::ForwardedAllowIps => "forwarded_allow_ips",
-        }
-    }
-
-    /// The option of the command line.
-    pub fn flag(self) -> String {
-        format!("--{}", self.key().replace('_', "-"))
-    }
-}
-
-impl Value {
-    fn to_json(&self, name: Name) -> Json {
-        match self {
-            Self::List(list) if name == Name::ForwardedAllowIps => Json::from(list.join(",")),
-            Self::List(list) => Json::from(list.clone()),
-            Self::Number(number) => Json::from(*number),
-            Self::Text(text) => Json::from(text.clone()),
-        }
-    }
-}
-
-impl fmt::Display for Value {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::List(list) if list.is_empty() => f.write_str("nothing"),
-            Self::List(list) => f.write_str(&list.join(",")),
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Default => f.write_str("default"),
-            Self::Variable(name) => f.write_str(name),
-            Self::File(path, line) => write!(f, "{path}:{line}"),
-            Self::CommandArguments => f.write_str("GUNICORN_CMD_ARGS"),
-            Self::Argv => f.write_str("argv"),
-        }
-    }
-}
-
-impl fmt::Display for Reading {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Known(value, source) => write!(f, "{value} ({source})"),
-            Self::Unknown(reason) => write!(f, "unknown ({reason})"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -527,19 +335,5 @@ mod tests {
             let given = evidence(argv, environment, file);
             assert!(Settings::resolve(&given).is_err(), "{argv:?} {environment:?} {file:?}");
         }
-    }
-
-    #[test]
-    fn the_file_is_found_where_gunicorn_looks() {
-        let none = BTreeMap::new();
-        let variable: BTreeMap<String, String> = [("GUNICORN_CMD_ARGS".to_owned(), "-c two.py".to_owned())].into();
-        let of = |argv: &[&str], environment: &BTreeMap<String, String>| {
-            let words: Vec<String> = argv.iter().map(|word| (*word).to_owned()).collect();
-            location(&words, Ok(environment)).unwrap()
-        };
-        assert_eq!(of(&["app:app"], &none), Location::Default);
-        assert_eq!(of(&["app:app"], &variable), Location::Path("two.py".into()));
-        assert_eq!(of(&["--conf", "file:one.py", "app:app"], &variable), Location::Path("one.py".into()));
-        assert_eq!(of(&["-cpython:prod.settings"], &none), Location::Module("prod.settings".into()));
     }
 }

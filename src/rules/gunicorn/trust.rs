@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use super::{
     observation::Observation,
     options::Version,
-    settings::{Name, Reading, Source},
+    setting::{Name, Reading, Source},
 };
 use crate::report::Finding;
 
@@ -20,7 +20,7 @@ const IGNORED: &str = "gunicorn reads the scheme only (X-Forwarded-Proto: https,
 /// Judges `forwarded_allow_ips`: against what is expected, and against the address nginx comes from, when known.
 pub fn judge(observation: &Observation, expected: Option<&str>, peer: Option<IpAddr>, subject: &str) -> Finding {
     let (list, source) = match observation.settings.reading(Name::ForwardedAllowIps) {
-        Reading::Known(super::settings::Value::List(list), source) => (list, source),
+        Reading::Known(super::setting::Value::List(list), source) => (list, source),
         Reading::Known(value, _) => {
             return Finding::unknown(ID, subject, format!("forwarded_allow_ips is {value}, which is no list"));
         }

@@ -2,7 +2,7 @@
 
 use super::{
     observation::{Observation, Trouble},
-    settings::{Name, Reading, Source, Value},
+    setting::{Name, Reading, Source, Value},
 };
 use crate::report::Finding;
 
