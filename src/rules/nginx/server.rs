@@ -44,7 +44,7 @@ pub fn choose<'a>(http: &'a Directive, question: &Question) -> Result<Chosen<'a>
     let (server, captures) = first.by_name(&host)?;
     for other in others {
         let (differs, _) = other.by_name(&host)?;
-        if differs.at == server.at {
+        if std::ptr::eq(differs, server) {
             continue;
         }
         if first.address.is_unspecified() && other.address.is_unspecified() {
