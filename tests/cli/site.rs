@@ -146,7 +146,7 @@ fn a_configuration_that_does_not_parse() {
     assert!(statuses(&report, "nginx.config").iter().any(|status| *status != "pass"), "{run}");
     assert!(statuses(&report, "nginx.headers").iter().all(|status| *status != "pass"), "{run}");
     assert!(matches!(run.code, Some(1 | 3)), "{run}");
-    run.expect_text("emerg");
+    run.expect_text("is not terminated by").expect_text("/etc/nginx/conf.d/prime.conf:37");
 }
 
 #[test]
