@@ -105,7 +105,8 @@ fn the_list_names_every_check_of_the_contract() {
         "gunicorn.exposed",
         "oauth.redirect",
     ] {
-        assert!(run.stdout.lines().any(|line| line.starts_with(id)), "{id} is not listed: {run}");
+        let times = run.stdout.lines().filter(|line| line.split_whitespace().next() == Some(id)).count();
+        assert_eq!(times, 1, "{id} must be listed once: {run}");
     }
 }
 
