@@ -6,7 +6,7 @@ use crate::report::{Finding, Status};
 
 use super::{
     super::{
-        answer::{Answer, Ending, Header, Public, Value},
+        answer::{Answer, Dropped, Ending, Header, Public, Value},
         tree::Place,
         variables::{Part, parts},
     },
@@ -27,9 +27,14 @@ pub fn judge_headers(subject: &str, answer: &Answer, expected: &Expected) -> Vec
     let mut finding = if expected.headers.is_empty() {
         Finding::skip(HEADERS, subject, "no header is expected")
     } else if let Some(worst) = wrong.iter().max_by_key(|verdict| verdict.status) {
-        let said: Vec<&str> = wrong.iter().map(|verdict| verdict.summary.as_str()).collect();
-        let mut causes: Vec<&str> = wrong.iter().map(|verdict| verdict.cause.as_str()).collect();
+        let said = together(&wrong);
+        let mut causes: Vec<String> = wrong.iter().map(|verdict| verdict.cause.clone()).collect();
         causes.dedup();
+        let passed_over: Vec<String> =
+            wrong.iter().filter_map(|verdict| Some(dropped(&verdict.name, answer)?.at.to_string())).collect();
+        if !passed_over.is_empty() {
+            causes.push(format!("what is set at {} does not count there", passed_over.join(", ")));
+        }
         let finding = Finding::new(HEADERS, subject, status, format!("in the configuration file, {}", said.join(", ")))
             .cause(causes.join("; "))
             .fix(fix(answer, &wrong))
@@ -45,14 +50,13 @@ pub fn judge_headers(subject: &str, answer: &Answer, expected: &Expected) -> Vec
         .map(|header| format!("{}: {} ({}, {})", header.name, header.value, header.at, header.reason))
         .collect();
     finding = finding.expected(wanted).observed(observed.join("; "));
-    let passed: Vec<&str> = verdicts
+    let passed = verdicts
         .iter()
         .filter(|verdict| verdict.status == Status::Pass)
-        .map(|verdict| verdict.summary.as_str())
-        .collect();
+        .map(|verdict| format!("{} {}", verdict.name, verdict.said));
     let mut finding = facts(finding, answer).data("headers", received(answer));
     if let Some(Json::Array(notes)) = finding.data.get_mut("notes") {
-        notes.extend(passed.into_iter().map(Json::from));
+        notes.extend(passed.map(Json::from));
     }
     vec![finding]
 }
@@ -63,13 +67,39 @@ struct Verdict {
     name: String,
     status: Status,
     reason: &'static str,
-    summary: String,
+    /// What fits behind its name.
+    said: String,
     cause: String,
     at: Place,
     /// The line that would be right.
     line: String,
     /// Whether the line replaces the one at `at`.
     replaces: bool,
+}
+
+/// The header as an outer level sets it and an inner one loses it.
+fn dropped<'a>(name: &str, answer: &'a Answer) -> Option<&'a Dropped> {
+    let set = answer.headers.iter().any(|header| header.name.eq_ignore_ascii_case(name));
+    answer.dropped.iter().find(|dropped| !set && dropped.name.eq_ignore_ascii_case(name))
+}
+
+/// What is wrong, headers that share a fault together: "A and B are dropped, C is removed".
+fn together(wrong: &[&Verdict]) -> Vec<String> {
+    let mut groups: Vec<(&str, Vec<&str>)> = Vec::new();
+    for verdict in wrong {
+        match groups.iter_mut().find(|(said, _)| *said == verdict.said) {
+            Some((_, names)) => names.push(&verdict.name),
+            None => groups.push((&verdict.said, vec![&verdict.name])),
+        }
+    }
+    let sentence = |(said, names): (&str, Vec<&str>)| match names.as_slice() {
+        [first @ .., last] if !first.is_empty() => {
+            let said = said.replacen("is ", "are ", 1).replace("own value passes", "own values pass");
+            format!("{} and {last} {said}", first.join(", "))
+        }
+        names => format!("{} {said}", names.concat()),
+    };
+    groups.into_iter().map(sentence).collect()
 }
 
 fn judge_one(name: &str, template: &str, answer: &Answer, expected: &Expected) -> Option<Verdict> {
@@ -81,7 +111,7 @@ fn judge_one(name: &str, template: &str, answer: &Answer, expected: &Expected) -
         name: name.to_owned(),
         status,
         reason,
-        summary: format!("{name} {said}"),
+        said,
         cause,
         at: at.clone(),
         line: format!("proxy_set_header {name} {template};"),
@@ -99,9 +129,10 @@ fn judge_one(name: &str, template: &str, answer: &Answer, expected: &Expected) -
             return Some(verdict(Status::Fail, "missing", said, "nginx does not set it".to_owned(), block_at));
         }
         let passes = if answer.passes_client_headers { ", so the client's own value passes" } else { "" };
-        if let Some(dropped) = answer.dropped.iter().find(|dropped| dropped.name.eq_ignore_ascii_case(name)) {
-            let cause = format!("not inherited: {} has proxy_set_header of its own ({})", dropped.block, dropped.by);
-            let said = format!("is dropped (set at {}){passes}", dropped.at);
+        if let Some(dropped) = dropped(name, answer) {
+            let (block, by) = (&dropped.block, &dropped.by);
+            let cause = format!("not inherited: {block} has proxy_set_header of its own ({by})");
+            let said = format!("is dropped{passes}");
             return Some(verdict(Status::Fail, "dropped", said, cause, &dropped.by));
         }
         let cause = format!("no proxy_set_header for it applies to {block} ({block_at})");
