@@ -74,7 +74,14 @@ pub async fn run(arguments: Vec<OsString>, mut context: Context) -> u8 {
 enum Done {
     /// A report, in every format that was asked for.
     Report(Box<Report>),
-    /// Text that is the result itself: a script, a schema, a list.
+    /// Data: as text for a person, in the report's `result` for programs.
+    Data {
+        /// What a person reads.
+        text: String,
+        /// What programs read.
+        report: Box<Report>,
+    },
+    /// Text that is the result itself, whatever the format: a script, a schema.
     Text(String),
 }
 
@@ -94,7 +101,7 @@ async fn dispatch(cli: &Cli, context: &Context) -> Result<Done> {
 
 async fn check(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<Done> {
     if args.list {
-        return Ok(Done::Text(list()));
+        return Ok(list(context));
     }
     let settings = check_settings(args, cli, context)?;
     let started = context.clock.now();
@@ -153,20 +160,30 @@ fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Don
             .because("there is no mainstay.toml here or above, in the user's folder or in /etc/mainstay")
             .hint("name one with --config FILE"));
     };
-    warn(Some(&loaded));
-    Ok(Done::Text(match command {
-        ConfigCommand::Show => config::show(&loaded),
-        ConfigCommand::Check | ConfigCommand::Schema => format!("`{}` is right\n", loaded.path.display()),
-    }))
+    let started = context.clock.now();
+    if command == ConfigCommand::Show {
+        warn(Some(&loaded));
+        let mut report = Report::new("config show", host(), started);
+        report.result = Some(config::json(&loaded));
+        return Ok(Done::Data { text: config::show(&loaded), report: Box::new(report) });
+    }
+    let mut report = Report::new("config check", host(), started);
+    report.findings = config::check(&loaded, context);
+    report.took = elapsed(started, context);
+    Ok(Done::Report(Box::new(report)))
 }
 
 /// What there is to check, two lines a check.
-fn list() -> String {
+fn list(context: &Context) -> Done {
     let entry = |check: &&dyn check::Check| {
         let (id, title, needs) = (check.id(), check.title(), check.needs());
         format!("{id:<18} {title}\n{:<18} needs {needs}\n", "")
     };
-    check::REGISTRY.iter().map(entry).collect()
+    let data = |check: &&dyn check::Check| serde_json::json!({ "id": check.id(), "title": check.title(), "needs": check.needs() });
+    let checks: Vec<_> = check::REGISTRY.iter().map(data).collect();
+    let mut report = Report::new("check", host(), context.clock.now());
+    report.result = Some(serde_json::json!({ "checks": checks }));
+    Done::Data { text: check::REGISTRY.iter().map(entry).collect(), report: Box::new(report) }
 }
 
 /// Where the result goes, and in which formats.
@@ -194,7 +211,10 @@ fn deliver(done: Done, outputs: &[Output], view: &View, context: &Context) -> Re
     let mut stdout = std::io::stdout();
     match done {
         Done::Text(text) => output::print(&mut stdout, &text).map(|()| 0),
-        Done::Report(report) => {
+        Done::Data { text, .. } if output::on_stdout(outputs).is_human() => {
+            output::print(&mut stdout, &text).map(|()| 0)
+        }
+        Done::Report(report) | Done::Data { report, .. } => {
             output::deliver(outputs, &context.folder, &mut stdout, &report, view)?;
             Ok(exit::of_report(&report, output::on_stdout(outputs)))
         }

@@ -15,14 +15,19 @@ use crate::{report::Finding, system::Context};
 pub fn check(loaded: &Loaded, context: &Context) -> Vec<Finding> {
     let subject = loaded.path.display().to_string();
     let model = &loaded.model;
-    let counts = format!(
-        "{} sites, {} backups, {} certificates, {} schedules; found by {}",
-        model.sites.len(),
-        model.backups.len(),
-        model.certificates.len(),
-        model.schedules.len(),
-        loaded.found.words()
-    );
+    let sections = [
+        ("site", model.sites.len()),
+        ("backup", model.backups.len()),
+        ("certificate", model.certificates.len()),
+        ("schedule", model.schedules.len()),
+    ];
+    let counts: Vec<String> = sections
+        .iter()
+        .filter(|(_, count)| *count > 0)
+        .map(|(name, count)| format!("{count} {name}{}", if *count == 1 { "" } else { "s" }))
+        .collect();
+    let counts = if counts.is_empty() { "no section of a job".to_owned() } else { counts.join(", ") };
+    let counts = format!("{counts}; found by {}", loaded.found.words());
     let mut findings = vec![Finding::pass("config.file", &subject, counts)];
     for warning in &loaded.warnings {
         findings.push(Finding::warn("config.secrets", &subject, warning));
