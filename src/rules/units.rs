@@ -4,7 +4,7 @@
 //! use std::time::Duration;
 //! use mainstay::rules::units;
 //! assert_eq!(units::parse_duration("1h30m"), Ok(Duration::from_secs(5400)));
-//! assert_eq!(units::print_duration(Duration::from_secs(21 * 86_400)), "21d");
+//! assert_eq!(units::print_duration(Duration::from_secs(21 * 86_400)), "3w");
 //! assert_eq!(units::parse_share("25%"), Ok(0.25));
 //! assert_eq!(units::parse_size("10MiB"), Ok(10_485_760));
 //! ```
