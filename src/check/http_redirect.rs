@@ -83,20 +83,17 @@ const ID: &str = "http.redirect";
 ///
 /// Why there is no such address.
 pub(super) fn start(site: &Site) -> Result<Url, String> {
-    let mut url = match &site.http {
-        HttpSide::Redirects(url) => url.clone(),
-        HttpSide::Unsaid(reason) => return Err(reason.clone()),
+    match &site.http {
+        HttpSide::Redirects(url) => Ok(web::marked(url.clone())),
+        HttpSide::Unsaid(reason) => Err(reason.clone()),
         HttpSide::Closed => {
             let mut url = site.url.clone();
             // `https` can become `http`, and a site has a host: neither call can fail.
             let _ = url.set_scheme("http");
             let _ = url.set_port(None);
-            url
+            Ok(web::marked(url))
         }
-    };
-    url.set_fragment(None);
-    url.query_pairs_mut().append_pair("mainstay-check", "1");
-    Ok(url)
+    }
 }
 
 fn because(finding: Finding, root: Option<Finding>) -> Finding {

@@ -107,7 +107,10 @@ async fn walk(scope: &Scope<'_>, start: &Url, address: SocketAddr) -> Walk {
     loop {
         let left = ends.saturating_duration_since(Instant::now());
         let answer = match place(scope, start, &url, address).await {
-            Ok(address) => ask(scope, Request::get(url.clone()), address, Limits::header_within(left)).await,
+            Ok(address) => match seen(scope, &url, address).await {
+                Some(answer) => answer,
+                None => ask(scope, Request::get(url.clone()), address, Limits::header_within(left)).await,
+            },
             Err(why) => Err(unresolved(why)),
         };
         hops.push(Hop { url, answer });
@@ -117,6 +120,40 @@ async fn walk(scope: &Scope<'_>, start: &Url, address: SocketAddr) -> Walk {
         }
     }
 }
+
+/// The answer of a hop that is the site's own address: it was asked already, without the query that the walk adds, and
+/// a second handshake would cost as much as the rest of the walk.
+async fn seen(scope: &Scope<'_>, url: &Url, address: SocketAddr) -> Option<Result<Answer, HttpFailure>> {
+    let mut own = scope.site.url.clone();
+    own.set_fragment(None);
+    if without_mark(url) != own {
+        return None;
+    }
+    let visits = scope.visits().await.as_ref().ok()?;
+    visits.iter().find(|visit| visit.address == address).map(|visit| visit.answer.clone())
+}
+
+/// The address without the query that [`marked`] adds.
+fn without_mark(url: &Url) -> Url {
+    let mut bare = url.clone();
+    bare.set_fragment(None);
+    let query = url.query().and_then(|query| query.strip_suffix(MARK)).map(|query| query.trim_end_matches('&'));
+    if let Some(query) = query {
+        bare.set_query((!query.is_empty()).then_some(query));
+    }
+    bare
+}
+
+/// The address with a query of ours, so that a redirect that loses the query shows.
+pub(super) fn marked(mut url: Url) -> Url {
+    url.set_fragment(None);
+    let query =
+        url.query().filter(|query| !query.is_empty()).map_or(MARK.to_owned(), |query| format!("{query}&{MARK}"));
+    url.set_query(Some(&query));
+    url
+}
+
+const MARK: &str = "mainstay-check=1";
 
 /// Where to ask a hop: at the address of the walk when its name has that one, else at its first.
 async fn place(scope: &Scope<'_>, start: &Url, url: &Url, address: SocketAddr) -> Result<SocketAddr, Unresolved> {
@@ -155,4 +192,20 @@ pub(super) fn curl(site: &Site, url: &Url, options: &[&str]) -> String {
     }
     words.push(url.to_string());
     shell_words::join(words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mark_can_be_taken_off_again() {
+        for text in ["https://a.test/", "https://a.test/x?b=1", "https://a.test:8443/?b=%20&c", "https://a.test/?x"] {
+            let url = Url::parse(text).unwrap();
+            let marked = marked(url.clone());
+            assert!(marked.query().unwrap().ends_with(MARK), "{marked}");
+            assert_eq!(without_mark(&marked), url);
+            assert_eq!(without_mark(&url), url);
+        }
+    }
 }
