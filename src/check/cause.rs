@@ -14,8 +14,15 @@ const LINKS: &[Link] = &[
     Link { symptom: shows_http_scheme, root: loses_scheme },
     // The header arrives, but gunicorn does not believe the peer that sent it.
     Link { symptom: shows_http_scheme, root: distrusts_proxy },
+    // Both are right in the files, and nginx has not loaded them.
+    Link { symptom: shows_http_scheme, root: waits_for_reload },
     // Where no connection comes about there is no answer either.
     Link { symptom: has_no_answer, root: has_no_connection },
+    // A server that does not run takes no connection, and one without its application has no answer.
+    Link { symptom: has_no_connection, root: nginx_is_down },
+    Link { symptom: lacks_application, root: gunicorn_is_down },
+    // One engine that cannot be asked, seen twice.
+    Link { symptom: gunicorn_without_engine, root: nginx_without_engine },
     // A certificate that was renewed on disk and not loaded is one pending reload, seen twice.
     Link { symptom: serves_old_certificate, root: waits_for_reload },
 ];
@@ -26,14 +33,54 @@ pub fn join(findings: &mut [Finding]) {
         if findings[at].data.contains_key("because_of") {
             continue;
         }
-        let root = LINKS
-            .iter()
-            .filter(|link| (link.symptom)(&findings[at]))
-            .find_map(|link| findings.iter().position(|finding| (link.root)(finding)));
+        let root = LINKS.iter().filter(|link| (link.symptom)(&findings[at])).find_map(|link| {
+            findings.iter().position(|root| (link.root)(root) && concerns(root, &findings[at], findings))
+        });
         if let Some(root) = root.filter(|root| *root != at).map(|root| findings[root].clone()) {
             findings[at] = findings[at].clone().because_of(&root);
+        } else if is_the_applications_own(&findings[at], findings) {
+            findings[at] = findings[at].clone().cause(OWN_CAUSE).fix(OWN_FIX);
         }
     }
+}
+
+const OWN_CAUSE: &str = "nginx sends X-Forwarded-Proto and gunicorn believes it, so the application itself builds the \
+    address with http";
+
+const OWN_FIX: &str = "correct the application's own setting: a callback address or scheme that is written down \
+    (PREFERRED_URL_SCHEME of Flask, SECURE_PROXY_SSL_HEADER of Django), then start it again";
+
+/// Whether the root speaks of what the symptom shows: where the login has a location of its own, only that one counts.
+fn concerns(root: &Finding, symptom: &Finding, findings: &[Finding]) -> bool {
+    let own = |finding: &Finding| finding.id == "nginx.headers" && finding.data.contains_key("path");
+    symptom.id != "oauth.redirect" || root.id != "nginx.headers" || own(root) || !findings.iter().any(own)
+}
+
+/// Whether an http address is built although the scheme is seen to arrive and to be believed.
+fn is_the_applications_own(symptom: &Finding, findings: &[Finding]) -> bool {
+    let pass = |id: &str, seen: fn(&Finding) -> bool| {
+        let mut of_id = findings.iter().filter(|finding| finding.id == id && concerns(finding, symptom, findings));
+        of_id.clone().next().is_some() && of_id.all(|finding| finding.status == Status::Pass && seen(finding))
+    };
+    symptom.id == "oauth.redirect"
+        && shows_http_scheme(symptom)
+        && pass("nginx.headers", sends_scheme)
+        && pass("nginx.fresh", |_| true)
+        && pass("gunicorn.trust", believes_nginx)
+}
+
+/// nginx itself says the scheme; what a proxy in front says is not seen here.
+fn sends_scheme(finding: &Finding) -> bool {
+    let headers = finding.data.get("headers").and_then(|headers| headers.as_object());
+    headers.into_iter().flatten().any(|(name, header)| {
+        name.eq_ignore_ascii_case("x-forwarded-proto") && matches!(header["value"].as_str(), Some("$scheme" | "https"))
+    })
+}
+
+/// Not only as configured: everybody is believed, or nginx's address is known and is.
+fn believes_nginx(finding: &Finding) -> bool {
+    let text = |key: &str| finding.data.get(key).and_then(|value| value.as_str());
+    text("value").is_some_and(|list| list.split(',').any(|entry| entry == "*")) || text("peer").is_some()
 }
 
 fn shows_http_scheme(finding: &Finding) -> bool {
@@ -62,6 +109,38 @@ fn has_no_answer(finding: &Finding) -> bool {
 fn has_no_connection(finding: &Finding) -> bool {
     let no_certificate = !finding.data.contains_key("chain");
     finding.id == "tls.chain" && unfit(finding) && no_certificate
+}
+
+fn nginx_is_down(finding: &Finding) -> bool {
+    finding.id == "nginx.config" && reason(finding) == "not-running"
+}
+
+/// No answer, or one that says that nobody is behind nginx.
+fn lacks_application(finding: &Finding) -> bool {
+    has_no_answer(finding)
+        || finding.id == "http.status"
+            && failed(finding)
+            && finding
+                .data
+                .get("status")
+                .and_then(|status| status.as_u64())
+                .is_some_and(|status| (502..=504).contains(&status))
+}
+
+fn gunicorn_is_down(finding: &Finding) -> bool {
+    finding.id == "gunicorn.settings" && matches!(reason(finding), "not-running" | "no-container")
+}
+
+fn gunicorn_without_engine(finding: &Finding) -> bool {
+    finding.id == "gunicorn.settings" && lacks_engine(finding)
+}
+
+fn nginx_without_engine(finding: &Finding) -> bool {
+    finding.id == "nginx.config" && lacks_engine(finding)
+}
+
+fn lacks_engine(finding: &Finding) -> bool {
+    finding.status == Status::Unknown && matches!(reason(finding), "docker-absent" | "engine-down" | "engine-forbidden")
 }
 
 fn unfit(finding: &Finding) -> bool {
@@ -115,6 +194,85 @@ mod tests {
         let mut findings = vec![dropped("X-Forwarded-Port"), distrust(), redirect_uri()];
         join(&mut findings);
         assert_eq!(findings[2].cause.as_deref(), Some("because of gunicorn.trust: does not trust nginx"));
+    }
+
+    fn all_is_well() -> Vec<Finding> {
+        vec![
+            Finding::pass("nginx.headers", "prime", "fine")
+                .data("headers", json!({"X-Forwarded-Proto": {"value": "$scheme"}})),
+            Finding::pass("nginx.fresh", "prime", "fine"),
+            Finding::pass("gunicorn.trust", "prime", "fine").data("value", "*"),
+        ]
+    }
+
+    #[test]
+    fn where_the_scheme_arrives_and_is_believed_it_is_the_application_itself() {
+        let mut findings = all_is_well();
+        findings.push(redirect_uri());
+        join(&mut findings);
+        assert_eq!(findings[3].cause.as_deref(), Some(OWN_CAUSE));
+        assert!(!findings[3].data.contains_key("because_of"));
+
+        // What was not seen clears nobody.
+        for (at, unseen) in [
+            (0, Finding::pass("nginx.headers", "prime", "fine").data("headers", json!({}))),
+            (1, Finding::unknown("nginx.fresh", "prime", "not seen")),
+            (2, Finding::pass("gunicorn.trust", "prime", "as configured").data("value", "127.0.0.1")),
+        ] {
+            let mut findings = all_is_well();
+            findings[at] = unseen;
+            findings.push(redirect_uri());
+            join(&mut findings);
+            assert_eq!(findings[3], redirect_uri(), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_pending_reload_explains_it_where_the_files_are_right() {
+        let mut findings = all_is_well();
+        findings[1] = Finding::fail("nginx.fresh", "prime", "reload pending");
+        findings.push(redirect_uri());
+        join(&mut findings);
+        assert_eq!(findings[3].data["because_of"], "nginx.fresh");
+    }
+
+    #[test]
+    fn only_the_location_of_the_login_explains_the_login() {
+        let login = |finding: Finding| finding.data("path", "/auth/login");
+        let mut findings =
+            vec![dropped("X-Forwarded-Proto"), login(all_is_well().remove(0)), distrust(), redirect_uri()];
+        join(&mut findings);
+        assert_eq!(findings[3].data["because_of"], "gunicorn.trust");
+        let mut findings = vec![all_is_well().remove(0), login(dropped("X-Forwarded-Proto")), redirect_uri()];
+        join(&mut findings);
+        assert_eq!(findings[2].data["because_of"], "nginx.headers");
+    }
+
+    #[test]
+    fn what_does_not_run_explains_what_does_not_answer() {
+        let down = |id| Finding::unknown(id, "prime", "the container is exited").data("reason", "not-running");
+        let silent = Finding::fail("http.status", "prime", "no answer");
+        let mut findings = vec![Finding::fail("tls.chain", "prime", "refused"), silent.clone(), down("nginx.config")];
+        join(&mut findings);
+        assert_eq!(findings[0].data["because_of"], "nginx.config");
+        assert_eq!(findings[1].data["because_of"], "tls.chain");
+        for status in [silent.clone(), silent.clone().data("status", 502)] {
+            let mut findings = vec![status, down("gunicorn.settings")];
+            join(&mut findings);
+            assert_eq!(findings[0].data["because_of"], "gunicorn.settings");
+        }
+        let mut findings = vec![silent.data("status", 500), down("gunicorn.settings")];
+        join(&mut findings);
+        assert!(!findings[0].data.contains_key("because_of"));
+    }
+
+    #[test]
+    fn one_engine_is_one_cause() {
+        let blocked = |id, reason: &str| Finding::unknown(id, "prime", "no engine").data("reason", reason);
+        let mut findings = vec![blocked("nginx.config", "engine-down"), blocked("gunicorn.settings", "engine-down")];
+        join(&mut findings);
+        assert_eq!(findings[1].data["because_of"], "nginx.config");
+        assert!(!findings[0].data.contains_key("because_of"));
     }
 
     #[test]

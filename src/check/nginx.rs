@@ -8,12 +8,12 @@ use super::{NginxSource, Scope, Site};
 use crate::{
     report::{Finding, Status},
     rules::nginx::{
-        Answer, Config, Doubt, DoubtKind, Expected, Public, Question, evaluate, judge_config, judge_doubt,
+        Answer, Config, Doubt, DoubtKind, Ending, Expected, Public, Question, evaluate, judge_config, judge_doubt,
         judge_failed_dump, judge_headers, judge_unparsed,
     },
     system::{
         Context,
-        nginx::{Fault, Nginx, Place, Target},
+        nginx::{Fault, Nginx, Place, SLOW, Target},
     },
 };
 
@@ -74,16 +74,19 @@ pub(super) async fn look(site: &Site, context: &Context) -> Result<View, Fault> 
             Ok(found) => {
                 let mut findings = judge_config(subject, &found, &expected);
                 findings.extend(judge_headers(subject, &found, &expected));
+                findings.extend(judge_login(config, site, &nginx, &found, &expected));
                 answer = Some(found);
                 findings
             }
         },
     };
     if let Some(said) = &nginx.refusal {
-        let refused = refused(subject, said, findings.iter().find(|finding| finding.id == "nginx.config"));
+        let of_files = findings.iter().find(|finding| finding.id == "nginx.config");
+        let refused = refused(subject, said, of_files, &nginx.test_command());
         findings.retain(|finding| finding.id != "nginx.config");
         findings.insert(0, refused);
     }
+    tell(&mut findings, &nginx);
     for finding in &mut findings {
         finding.by_hand = Some(nginx.dump_command());
         finding.data.insert("looked_at".to_owned(), Value::from(nginx.title()));
@@ -94,6 +97,40 @@ pub(super) async fn look(site: &Site, context: &Context) -> Result<View, Fault> 
         }
     }
     Ok(View { nginx, answer, findings })
+}
+
+/// What the login receives of the scheme, where another location than the site's own answers it: an application builds
+/// its callback address from that.
+fn judge_login(config: &Config, site: &Site, nginx: &Nginx, own: &Answer, expected: &Expected) -> Vec<Finding> {
+    let Some(oauth) = site.oauth.as_ref().filter(|oauth| oauth.login.host_str() == site.url.host_str()) else {
+        return Vec::new();
+    };
+    let path = oauth.login.path();
+    let Ok(answer) = ask(config, &questions(site, path, nginx)) else { return Vec::new() };
+    let place = |answer: &Answer| answer.locations.last().map(|location| location.at.clone());
+    let mut expected = expected.clone();
+    expected.headers.retain(|name, _| name.eq_ignore_ascii_case("x-forwarded-proto"));
+    if place(&answer) == place(own) || !matches!(answer.ending, Ending::Proxied(_)) || expected.headers.is_empty() {
+        return Vec::new();
+    }
+    let mut findings = judge_headers(&site.name, &answer, &expected);
+    for finding in &mut findings {
+        finding.summary = format!("for {path}: {}", finding.summary);
+        finding.data.insert("path".to_owned(), Value::from(path));
+    }
+    findings
+}
+
+/// Puts what was met on the way into the notes of the first finding, and says there what the others would repeat.
+fn tell(findings: &mut [Finding], nginx: &Nginx) {
+    let Some((first, others)) = findings.split_first_mut() else { return };
+    let met = nginx.notes.iter().chain(&nginx.warnings).map(|note| Value::from(note.as_str()));
+    let notes = first.data.entry("notes").or_insert_with(|| Value::from(Vec::<Value>::new()));
+    let Value::Array(notes) = notes else { return };
+    for other in others.iter_mut().filter_map(|finding| finding.data.get_mut("notes").and_then(Value::as_array_mut)) {
+        other.retain(|note| !notes.contains(note));
+    }
+    notes.extend(met);
 }
 
 /// The answer to the first request that some server listens for. Behind another proxy nginx listens where that one asks
@@ -112,14 +149,21 @@ fn ask(config: &Config, questions: &[Question]) -> Result<Answer, Doubt> {
 }
 
 /// What `nginx.config` says where nginx does not dump its configuration. `of_files` is what the files alone showed.
-fn refused(subject: &str, said: &str, of_files: Option<&Finding>) -> Finding {
-    let root = judge_failed_dump(subject, "it refuses the files", said).into_iter().next();
+fn refused(subject: &str, said: &str, of_files: Option<&Finding>, test: &str) -> Finding {
+    let slow = said.starts_with(SLOW);
+    let exit = if slow { "no answer" } else { "it refuses the files" };
+    let root = judge_failed_dump(subject, exit, said).into_iter().next();
     let root = root.unwrap_or_else(|| Finding::unknown("nginx.config", subject, said));
     let found_too = of_files.filter(|finding| finding.status == Status::Fail && finding.data.contains_key("at"));
     let root = if said.contains("ermission denied") {
         root.fix("run mainstay with sudo: nginx reads these files as root when it starts")
+    } else if slow {
+        root.cause("before it prints, nginx looks up every host name in the files; one that nobody answers for holds it up")
+            .fix("start the containers that proxy_pass and upstream name, or correct the name; a restart of nginx would hang too")
+    } else if said.contains("host not found") {
+        root.fix("start the container that is named there, or correct the name: until then a restart of nginx fails")
     } else {
-        root
+        root.fix(format!("mend what nginx names, then run `{test}`; the running process is not affected yet"))
     };
     let circumstance = CIRCUMSTANCES.iter().any(|part| said.contains(part));
     if found_too.is_none() && (circumstance || !said.contains("[emerg]")) {

@@ -217,6 +217,46 @@ async fn case_40_an_upstream_that_does_not_resolve_is_unknown_and_the_headers_co
 }
 
 #[tokio::test]
+async fn an_nginx_that_hangs_on_a_name_is_not_taken_for_a_dead_engine() {
+    let runner = found()
+        .fail("nginx -T", Failure::TimedOut(Duration::from_secs(10)))
+        .on("nginx -V", 0, "", "configure arguments: --conf-path=/etc/nginx/nginx.conf\n")
+        .on("cp -L abc:/etc/nginx -", 0, tar(&[("nginx/nginx.conf", CONFIG)]), "");
+    let found = findings(&site(web(), 443), &scripted(runner)).await;
+    assert_eq!((found[0].status, reason(&found[0])), (Status::Unknown, "dump-unavailable"));
+    assert!(found[0].summary.contains("nginx -T did not end within 10 s"), "{}", found[0].summary);
+    assert!(!found[0].fix.as_ref().unwrap().contains("systemctl"), "{:#?}", found[0]);
+    assert_eq!((found[1].id, found[1].status), ("nginx.headers", Status::Pass), "{:#?}", found[1]);
+}
+
+#[tokio::test]
+async fn a_login_with_a_location_of_its_own_is_judged_there() {
+    let nested = "location / {\n      location /auth/ {\n        proxy_set_header Host $host;\n        proxy_pass \
+        http://127.0.0.1:8000;\n      }";
+    let dump = |config: &str| format!("# configuration file /etc/nginx/nginx.conf:\n{config}\n");
+    let runner = |config: &str| found().on("nginx -T", 0, dump(config), "nginx: [warn] odd").on("nginx -V", 0, "", "");
+    let mut site = site(web(), 443);
+    site.oauth = Some(crate::check::OauthSite {
+        login: "https://a.test/auth/login".parse().unwrap(),
+        provider: crate::check::Provider::Google,
+        redirect_uri: None,
+        client_id: None,
+    });
+    site.nginx.as_mut().unwrap().headers.remove("X-Forwarded-Port");
+    let headers = async |config: &str| {
+        let found = findings(&site, &scripted(runner(config))).await;
+        assert!(found[0].data["notes"].to_string().contains("[warn] odd"), "{:#?}", found[0]);
+        found.into_iter().filter(|finding| finding.id == "nginx.headers").collect::<Vec<_>>()
+    };
+    let one = headers(CONFIG).await;
+    assert_eq!(one.len(), 1, "{one:#?}");
+    let two = headers(&CONFIG.replace("location / {", nested)).await;
+    assert_eq!(two.iter().map(|finding| finding.status).collect::<Vec<_>>(), [Status::Pass, Status::Fail], "{two:#?}");
+    assert!(two[1].summary.starts_with("for /auth/login: "), "{}", two[1].summary);
+    assert_eq!((two[1].data["path"].as_str(), reason(&two[1])), (Some("/auth/login"), "dropped"));
+}
+
+#[tokio::test]
 async fn an_nginx_that_cannot_be_run_is_never_a_pass() {
     let missing = "OCI runtime exec failed: exec failed: unable to start container process: exec: \"nginx\": executable \
                    file not found in $PATH: unknown\n";

@@ -228,7 +228,11 @@ impl<'a> Docker<'a> {
     /// Why the engine did not run it.
     pub async fn exec(&self, id: &str, argv: &[&str]) -> Result<Output, Trouble> {
         let arguments: Vec<&str> = ["exec", id].iter().chain(argv).copied().collect();
-        let output = self.call(&arguments, COPY_LIMIT).await?;
+        let output = match self.call(&arguments, COPY_LIMIT).await {
+            // An engine that is stuck has not come as far as this: whoever executes has inspected before.
+            Err(Trouble::Silent(limit)) => return Err(Trouble::Slow(limit)),
+            answer => answer?,
+        };
         // docker ends with 1 when it could not start the program, podman with 125 or 255. A program's own `Error: …` with
         // another status is not the engine's; a missing program has 126 or 127.
         let engines = match output.code {

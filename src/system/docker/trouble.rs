@@ -1,6 +1,6 @@
 //! Why a container could not be looked at, out of what the engine's command said.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use crate::system::process::{Failure, Output};
 
@@ -27,6 +27,10 @@ pub enum Trouble {
         /// Its state.
         state: String,
     },
+    /// A program in the container, that did not end in this time.
+    Slow(Duration),
+    /// The engine gave no answer in this time.
+    Silent(Duration),
     /// Anything else, in the engine's own words.
     Other(String),
 }
@@ -35,10 +39,10 @@ impl Trouble {
     /// What to do about it: one imperative sentence.
     pub fn fix(&self) -> String {
         match self {
-            Self::Absent => "install docker or podman here, run mainstay where the containers run, or name another \
+            Self::Absent => "correct PATH (cron's is short), install docker or podman here, run mainstay where the containers run, or name another \
                              source in the configuration (`dump` for nginx, `argv` for gunicorn)"
                 .to_owned(),
-            Self::EngineDown(_) => "start the engine (`sudo systemctl start docker`), or correct `DOCKER_HOST` and \
+            Self::EngineDown(_) | Self::Silent(_) => "start the engine (`sudo systemctl start docker`), or correct `DOCKER_HOST` and \
                                     `docker context show`"
                 .to_owned(),
             Self::Forbidden(_) => "run mainstay with sudo, or let this user use the engine \
@@ -51,10 +55,13 @@ impl Trouble {
                 format!("write the right name into the configuration (`{}`?), or start it", near[0])
             }
             Self::NotRunning { name, state } if state == "paused" => format!("run `docker unpause {name}`"),
+            Self::NotRunning { name, state } if state == "restarting" => format!(
+                "see `docker logs --tail 50 {name}` for why it ends again and again; the engine starts it by itself"
+            ),
             Self::NotRunning { name, .. } => {
                 format!("see `docker logs --tail 50 {name}` for why it ended, then run `docker start {name}`")
             }
-            Self::Other(_) => "run the command by hand and see what the engine says".to_owned(),
+            Self::Slow(_) | Self::Other(_) => "run the command by hand and see what the engine says".to_owned(),
         }
     }
 
@@ -62,7 +69,8 @@ impl Trouble {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::Absent => "docker-absent",
-            Self::EngineDown(_) => "engine-down",
+            Self::EngineDown(_) | Self::Silent(_) => "engine-down",
+            Self::Slow(_) => "program-slow",
             Self::Forbidden(_) => "engine-forbidden",
             Self::NoSuch { .. } => "no-container",
             Self::NotRunning { .. } => "not-running",
@@ -74,7 +82,7 @@ impl Trouble {
     pub(super) fn of_failure(failure: Failure) -> Self {
         match failure {
             Failure::Missing(_) => Self::Absent,
-            Failure::TimedOut(limit) => Self::EngineDown(format!("no answer within {} s", limit.as_secs_f64())),
+            Failure::TimedOut(limit) => Self::Silent(limit),
             failure @ (Failure::Cancelled | Failure::System(_)) => Self::Other(failure.to_string()),
         }
     }
@@ -116,8 +124,12 @@ impl Trouble {
 impl fmt::Display for Trouble {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Absent => f.write_str("neither `docker` nor `podman` is installed"),
+            Self::Absent => f.write_str("neither `docker` nor `podman` is on PATH"),
             Self::EngineDown(why) => write!(f, "the container engine does not answer: {why}"),
+            Self::Slow(limit) => write!(f, "the program in the container did not end within {} s", limit.as_secs_f64()),
+            Self::Silent(limit) => {
+                write!(f, "the container engine does not answer: no answer within {} s", limit.as_secs_f64())
+            }
             Self::Forbidden(why) => write!(f, "no permission to use the container engine: {why}"),
             Self::NoSuch { name, near } if near.is_empty() => write!(f, "there is no container `{name}`"),
             Self::NoSuch { name, near } => {

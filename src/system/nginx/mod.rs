@@ -26,6 +26,7 @@ pub use title::{Role, Start, role};
 use super::{
     Context,
     docker::{Container, Copied, Docker, Process, Trouble},
+    process::Output,
 };
 use crate::rules::{
     fresh::{File, Freshness, Worker},
@@ -34,6 +35,9 @@ use crate::rules::{
 
 /// A certificate or a configuration is smaller.
 const FILE_LIMIT: u64 = 16 << 20;
+
+/// How [`Nginx::refusal`] begins where nginx printed nothing in time.
+pub const SLOW: &str = "nginx -T did not end";
 
 /// Where to look for nginx.
 #[derive(Clone, Copy, Debug)]
@@ -159,6 +163,14 @@ impl Nginx {
         match &self.place {
             Place::Dump(path) | Place::Files(path) => shell_words::join(["cat", &path.to_string_lossy()]),
             Place::Container { .. } | Place::Host => self.command(&["-T"]),
+        }
+    }
+
+    /// The hand-run command that lets nginx test its files.
+    pub fn test_command(&self) -> String {
+        match &self.place {
+            Place::Dump(_) | Place::Files(_) => "nginx -t".to_owned(),
+            Place::Container { .. } | Place::Host => self.command(&["-t"]),
         }
     }
 
@@ -308,26 +320,27 @@ impl Nginx {
         let mut notes: Vec<String> = container.note.iter().cloned().collect();
         notes.extend(found.note);
         let mut start = found.start;
-        let mut dump = docker.exec(&container.id, &words(&start, "-T")).await?;
-        if is_missing(&dump) && start.program != "nginx" {
+        let mut dump = asked(docker, &container, &start).await?;
+        if dump.as_ref().is_ok_and(is_missing) && start.program != "nginx" {
             "nginx".clone_into(&mut start.program);
-            dump = docker.exec(&container.id, &words(&start, "-T")).await?;
+            dump = asked(docker, &container, &start).await?;
         }
         let about = docker.exec(&container.id, &[&start.program, "-V"]).await.unwrap_or_default();
         let about = About::read(&about);
-        let (config, refusal) = if dump.success() && !dump.truncated {
-            (parse_dump(&dump.text()), None)
-        } else {
-            let main = about.main_file(&start);
-            let config = shelf::parse_in_container(docker, &container.id, &main).await?;
-            (config, Some(refusal(&dump)))
+        let (config, refusal) = match &dump {
+            Ok(dump) if dump.success() && !dump.truncated => (parse_dump(&dump.text()), None),
+            _ => {
+                let main = about.main_file(&start);
+                let config = shelf::parse_in_container(docker, &container.id, &main).await?;
+                (config, Some(dump.as_ref().map_or_else(Clone::clone, refusal)))
+            }
         };
         Ok(Self {
             start: Some(start),
             version: about.version,
             config,
             refusal,
-            warnings: warnings(&dump),
+            warnings: dump.as_ref().map(warnings).unwrap_or_default(),
             notes,
             place: Place::Container { engine: docker.program(), container: Box::new(container) },
             context: context.clone(),
@@ -387,6 +400,15 @@ impl Fault {
             what: format!("no nginx runs in the container `{}`; it runs `{}`", container.name, runs.join("`, `")),
             fix: "name the container that nginx runs in (`docker ps`)".to_owned(),
         }
+    }
+}
+
+/// What `nginx -T` printed, or that it did not end. It looks up every name of an upstream before it prints.
+async fn asked(docker: &Docker<'_>, container: &Container, start: &Start) -> Result<Result<Output, String>, Trouble> {
+    match docker.exec(&container.id, &words(start, "-T")).await {
+        Ok(output) => Ok(Ok(output)),
+        Err(Trouble::Slow(limit)) => Ok(Err(format!("{SLOW} within {} s", limit.as_secs_f64()))),
+        Err(trouble) => Err(trouble),
     }
 }
 
