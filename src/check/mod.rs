@@ -96,3 +96,27 @@ pub static REGISTRY: &[&dyn Check] = &[
     &gunicorn_exposed::GunicornExposed,
     &oauth_redirect::OauthRedirect,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_check_has_its_row_in_the_documentation_in_the_same_order() {
+        let page = include_str!("../../docs/check.md");
+        let ids = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(id, _)| id);
+        let documented: Vec<&str> = ids.filter(|id| id.contains('.')).collect();
+        let registered: Vec<&str> = REGISTRY.iter().map(|check| check.id()).collect();
+        assert_eq!(documented, registered, "docs/check.md and the registry differ");
+    }
+
+    #[test]
+    fn an_id_is_two_words_and_says_what_it_makes_sure_of() {
+        for check in REGISTRY {
+            let words: Vec<&str> = check.id().split('.').collect();
+            assert!(words.len() == 2 && words.iter().all(|word| word.chars().all(|c| c.is_ascii_lowercase())));
+            assert!(!check.title().is_empty() && !check.needs().is_empty(), "{}", check.id());
+            assert_eq!(REGISTRY.iter().filter(|other| other.id() == check.id()).count(), 1, "{} twice", check.id());
+        }
+    }
+}

@@ -222,7 +222,7 @@ pub(super) fn cannot_look(site: &Site, fault: &Fault) -> Finding {
 pub(super) fn applies(site: &Site) -> Result<(), String> {
     match site.nginx {
         Some(_) => Ok(()),
-        None => Err(format!("no `[site.{}.nginx]` section says where nginx is", site.name)),
+        None => Err("no `[site.NAME.nginx]` section is configured".to_owned()),
     }
 }
 

@@ -27,7 +27,7 @@ impl Check for OauthRedirect {
     }
 
     fn applies(&self, site: &Site) -> Result<(), String> {
-        site.oauth.as_ref().map(|_| ()).ok_or_else(|| "there is no `[site.NAME.oauth]` section".to_owned())
+        site.oauth.as_ref().map(|_| ()).ok_or_else(|| "no `[site.NAME.oauth]` section is configured".to_owned())
     }
 
     fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {

@@ -20,18 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What a deploy that is still going on can mend by itself, as `data.reason` of a finding.
 ///
 /// Not a wrong configuration: that stays wrong however long one waits.
-const MENDABLE: &[&str] = &[
-    "bad-gateway",
-    "closed",
-    "name",
-    "no-connection",
-    "not-http",
-    "not-tls",
-    "refused",
-    "self-signed",
-    "status-5xx",
-    "timeout",
-];
+const MENDABLE: &[&str] = &["name", "no-connection", "not-http", "not-tls", "self-signed", "status-5xx", "timeout"];
 
 /// Looks at every site and judges it; findings in the order of the sites and of the registry.
 ///

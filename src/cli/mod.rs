@@ -24,7 +24,6 @@ use crate::{
     check,
     error::{Error, Kind, Result},
     report::Report,
-    rules::units,
     system::Context,
 };
 use args::{CheckArgs, Cli, Command, ConfigCommand};
@@ -53,9 +52,11 @@ pub async fn run(arguments: Vec<OsString>, mut context: Context) -> u8 {
         colour: console::colours(cli.global.color, console.stderr, &context),
         ..view.clone()
     };
-    let outputs = match outputs(&cli) {
+    let outputs = match outputs(&cli, &context) {
         Ok(outputs) => outputs,
-        Err(error) => return fail(&error, &[], &view, &person, &context),
+        Err(error) => {
+            return fail(&error, &[Output::fallback(cli.global.format, &cli.global.outputs)], &view, &person, &context);
+        }
     };
     let done = tokio::select! {
         biased;
@@ -124,7 +125,7 @@ fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<chec
         targets: args.targets.clone(),
         only: args.only.clone(),
         skip: args.skip.clone(),
-        wait: args.wait.as_deref().map(|text| duration("--wait", text)).transpose()?,
+        wait: args.wait,
         strict: args.strict,
         resolve: args.resolve.clone(),
         ca_file: args.ca_file.clone(),
@@ -136,11 +137,6 @@ fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<chec
         ids: check::REGISTRY.iter().map(|check| check.id()).collect(),
     };
     settings::check_settings(loaded.as_ref().map(|loaded| &loaded.model), &flags, context)
-}
-
-/// A duration of the command line.
-fn duration(flag: &str, text: &str) -> Result<Duration> {
-    units::parse_duration(text).map_err(|why| Error::new(Kind::Usage, format!("read `{flag} {text}`")).because(why))
 }
 
 /// What the operator should know of the file, although it can be used.
@@ -187,9 +183,9 @@ fn list(context: &Context) -> Done {
 }
 
 /// Where the result goes, and in which formats.
-fn outputs(cli: &Cli) -> Result<Vec<Output>> {
+fn outputs(cli: &Cli, context: &Context) -> Result<Vec<Output>> {
     let extra = cli.global.outputs.iter().map(|text| text.parse()).collect::<Result<_>>()?;
-    output::settle(cli.global.format, extra)
+    output::settle(cli.global.format, extra, &context.folder)
 }
 
 /// How the reader of standard output wants to see it.
@@ -211,10 +207,11 @@ fn deliver(done: Done, outputs: &[Output], view: &View, context: &Context) -> Re
     let mut stdout = std::io::stdout();
     match done {
         Done::Text(text) => output::print(&mut stdout, &text).map(|()| 0),
-        Done::Data { text, .. } if output::on_stdout(outputs).is_human() => {
-            output::print(&mut stdout, &text).map(|()| 0)
+        Done::Data { text, report } => {
+            output::deliver_data(outputs, &context.folder, &mut stdout, &text, &report, view)?;
+            Ok(exit::of_report(&report, output::on_stdout(outputs)))
         }
-        Done::Report(report) | Done::Data { report, .. } => {
+        Done::Report(report) => {
             output::deliver(outputs, &context.folder, &mut stdout, &report, view)?;
             Ok(exit::of_report(&report, output::on_stdout(outputs)))
         }

@@ -49,12 +49,30 @@ impl FromStr for Output {
     }
 }
 
+impl Output {
+    /// Standard output in the format that was meant for it: where an error goes when the list of outputs is wrong.
+    pub fn fallback(format: Option<Format>, outputs: &[String]) -> Self {
+        let to_stdout = |text: &String| text.parse::<Self>().ok().filter(|output| output.target == Target::Stdout);
+        let format = format.or_else(|| outputs.iter().find_map(to_stdout).map(|output| output.format));
+        Self { format: format.unwrap_or_default(), target: Target::Stdout }
+    }
+
+    /// Whether both would be written to one place; relative paths start from `folder`.
+    fn shares_place(&self, other: &Self, folder: &Path) -> bool {
+        match (&self.target, &other.target) {
+            // Paths compare by their parts, so that `a` and `./a` are one.
+            (Target::File(one), Target::File(two)) => folder.join(one) == folder.join(two),
+            (one, two) => one == two,
+        }
+    }
+}
+
 /// Every output of a run: what `--output` asked for, and `format` on standard output unless one of them is there.
 ///
 /// # Errors
 ///
 /// Two formats for one place would be a document that nobody can read.
-pub fn settle(format: Option<Format>, outputs: Vec<Output>) -> Result<Vec<Output>> {
+pub fn settle(format: Option<Format>, outputs: Vec<Output>, folder: &Path) -> Result<Vec<Output>> {
     let mut settled = outputs;
     let to_stdout = settled.iter().find(|output| output.target == Target::Stdout).map(|output| output.format);
     match (format, to_stdout) {
@@ -65,7 +83,7 @@ pub fn settle(format: Option<Format>, outputs: Vec<Output>) -> Result<Vec<Output
         _ => {}
     }
     for (at, output) in settled.iter().enumerate() {
-        if let Some(other) = settled[..at].iter().find(|other| other.target == output.target) {
+        if let Some(other) = settled[..at].iter().find(|other| other.shares_place(output, folder)) {
             let place = match &output.target {
                 Target::File(path) => format!("`{}`", path.display()),
                 Target::Stdout => "standard output".to_owned(),
@@ -90,6 +108,26 @@ pub fn on_stdout(outputs: &[Output]) -> Format {
 /// wanted, which is no error.
 pub fn deliver(outputs: &[Output], folder: &Path, stdout: &mut dyn Write, report: &Report, view: &View) -> Result<()> {
     write_all(outputs, folder, stdout, &|output| match output.target {
+        Target::File(_) => render(output.format, report, &view.for_file()),
+        Target::Stdout => render(output.format, report, view),
+    })
+}
+
+/// The same for a command that returns data: `text` is what a person reads of it.
+///
+/// # Errors
+///
+/// As for [`deliver`].
+pub fn deliver_data(
+    outputs: &[Output],
+    folder: &Path,
+    stdout: &mut dyn Write,
+    text: &str,
+    report: &Report,
+    view: &View,
+) -> Result<()> {
+    write_all(outputs, folder, stdout, &|output| match output.target {
+        _ if output.format.is_human() => text.to_owned(),
         Target::File(_) => render(output.format, report, &view.for_file()),
         Target::Stdout => render(output.format, report, view),
     })
@@ -202,24 +240,29 @@ mod tests {
 
     #[test]
     fn standard_output_gets_one_format_and_every_file_one() {
-        let settled = settle(None, vec![output("junit=a.xml")]).unwrap();
+        let settled = settle(None, vec![output("junit=a.xml")], Path::new("/")).unwrap();
         assert_eq!(on_stdout(&settled).name(), "human");
-        assert_eq!(on_stdout(&settle(format("json"), vec![output("junit=a.xml")]).unwrap()).name(), "json");
-        assert_eq!(settle(None, vec![output("nagios=-")]).unwrap().len(), 1);
-        assert_eq!(settle(format("json"), vec![output("json=-")]).unwrap().len(), 1);
+        assert_eq!(
+            on_stdout(&settle(format("json"), vec![output("junit=a.xml")], Path::new("/")).unwrap()).name(),
+            "json"
+        );
+        assert_eq!(settle(None, vec![output("nagios=-")], Path::new("/")).unwrap().len(), 1);
+        assert_eq!(settle(format("json"), vec![output("json=-")], Path::new("/")).unwrap().len(), 1);
         for (format, outputs) in [
             (format("json"), vec![output("junit=-")]),
             (None, vec![output("junit=-"), output("json=-")]),
             (None, vec![output("junit=a"), output("json=a")]),
+            (None, vec![output("junit=b/a"), output("json=./b//a")]),
+            (None, vec![output("junit=a"), output("json=/a")]),
         ] {
-            assert_eq!(settle(format, outputs).unwrap_err().kind, Kind::Usage);
+            assert_eq!(settle(format, outputs, Path::new("/")).unwrap_err().kind, Kind::Usage);
         }
     }
 
     #[test]
     fn every_output_is_written_and_metrics_can_be_read_by_everybody() {
         let place = tempfile::tempdir().unwrap();
-        let outputs = settle(None, vec![output("prometheus=a.prom"), output("json=b.json")]).unwrap();
+        let outputs = settle(None, vec![output("prometheus=a.prom"), output("json=b.json")], Path::new("/")).unwrap();
         let mut stdout = Vec::new();
         let (report, view) = report();
         let coloured = View { colour: true, ..view };
@@ -233,7 +276,7 @@ mod tests {
     #[test]
     fn one_file_that_cannot_be_written_does_not_keep_the_others_away() {
         let place = tempfile::tempdir().unwrap();
-        let outputs = settle(None, vec![output("json=no/a.json"), output("junit=b.xml")]).unwrap();
+        let outputs = settle(None, vec![output("json=no/a.json"), output("junit=b.xml")], Path::new("/")).unwrap();
         let mut stdout = Vec::new();
         let (report, view) = report();
         let error = deliver(&outputs, place.path(), &mut stdout, &report, &view).unwrap_err();
@@ -242,10 +285,35 @@ mod tests {
         assert!(error.hints[0].contains("mkdir -p"), "{error:?}");
         assert!(place.path().join("b.xml").exists() && !stdout.is_empty());
 
-        let outputs = settle(None, vec![output("json=no/a.json"), output("junit=/dev/full")]).unwrap();
+        let outputs = settle(None, vec![output("json=no/a.json"), output("junit=/dev/full")], Path::new("/")).unwrap();
         let error = deliver(&outputs, place.path(), &mut stdout, &report, &view).unwrap_err();
         assert!(error.to_string().starts_with("could not write 2 of the outputs"), "{error}");
         assert_eq!((error.why.len(), error.hints.len()), (2, 2));
+    }
+
+    #[test]
+    fn data_goes_to_every_output_as_text_where_a_person_reads() {
+        let place = tempfile::tempdir().unwrap();
+        let list = vec![output("json=a.json"), output("human=a.txt")];
+        let outputs = settle(None, list, Path::new("/")).unwrap();
+        let mut stdout = Vec::new();
+        let (mut report, view) = report();
+        report.result = Some(serde_json::json!({ "checks": ["tls.name"] }));
+        deliver_data(&outputs, place.path(), &mut stdout, "tls.name\n", &report, &view).unwrap();
+        assert_eq!(stdout, b"tls.name\n");
+        assert_eq!(fs::read_to_string(place.path().join("a.txt")).unwrap(), "tls.name\n");
+        assert!(fs::read_to_string(place.path().join("a.json")).unwrap().contains("\"checks\""));
+    }
+
+    #[test]
+    fn a_wrong_list_of_outputs_still_says_where_a_program_looks() {
+        let fallback = |format, outputs: &[&str]| {
+            let outputs: Vec<String> = outputs.iter().map(|text| (*text).to_owned()).collect();
+            Output::fallback(format, &outputs).format.name()
+        };
+        assert_eq!(fallback(format("nagios"), &["junit"]), "nagios");
+        assert_eq!(fallback(None, &["junit", "nagios=-"]), "nagios");
+        assert_eq!(fallback(None, &["junit", "json=a"]), "human");
     }
 
     #[test]
@@ -258,10 +326,10 @@ mod tests {
             deliver_error(outputs, place.path(), &mut stdout, &error, &view).unwrap();
             String::from_utf8(stdout).unwrap()
         };
-        assert_eq!(written(&settle(None, vec![output("human=a.txt")]).unwrap()), "");
+        assert_eq!(written(&settle(None, vec![output("human=a.txt")], Path::new("/")).unwrap()), "");
         assert_eq!(fs::read_to_string(place.path().join("a.txt")).unwrap(), "error: could not do it\n");
-        assert!(written(&settle(format("json"), vec![]).unwrap()).contains("\"kind\": \"failed\""));
-        assert_eq!(written(&settle(format("nagios"), vec![]).unwrap()), "UNKNOWN - could not do it\n");
+        assert!(written(&settle(format("json"), vec![], Path::new("/")).unwrap()).contains("\"kind\": \"failed\""));
+        assert_eq!(written(&settle(format("nagios"), vec![], Path::new("/")).unwrap()), "UNKNOWN - could not do it\n");
     }
 
     #[test]

@@ -70,6 +70,34 @@ fn write_pages(command: &Command, name: &str, folder: &Path, names: &mut Vec<Str
 #[cfg(test)]
 #[expect(clippy::disallowed_methods, reason = "a test reads its switch from the environment and rewrites the page")]
 mod tests {
+    use clap::{Command, CommandFactory, Parser};
+
+    use super::Cli;
+
+    /// The examples of a command's help and of those below it: what stands before the explanation.
+    fn examples(command: &Command, found: &mut Vec<String>) {
+        let help = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        let lines =
+            help.lines().filter_map(|line| line.strip_prefix("  ")).filter(|line| line.starts_with("mainstay "));
+        found.extend(lines.map(|line| line.split("  ").next().unwrap_or(line).to_owned()));
+        command.get_subcommands().for_each(|command| examples(command, found));
+    }
+
+    #[test]
+    fn every_example_of_the_help_is_a_command_line() {
+        let mut found = Vec::new();
+        examples(&Cli::command(), &mut found);
+        assert!(found.len() >= 10, "{found:?}");
+        for example in found {
+            let words = shell_words::split(&example).unwrap();
+            // What the shell takes for itself: `> FILE`.
+            let words = words.into_iter().take_while(|word| word != ">");
+            if let Err(error) = Cli::try_parse_from(words) {
+                panic!("`{example}` of the help does not work: {error}");
+            }
+        }
+    }
+
     #[test]
     fn the_reference_page_is_what_help_prints() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/cli-reference.md");

@@ -85,7 +85,7 @@ fn targets(config: Option<&Model>, names: &[String]) -> Result<Vec<model::Site>>
             (None, _) => Err(Error::new(Kind::Config, "find anything to check")
                 .because("there is no mainstay.toml here, and no address was given")
                 .hint("give an address: mainstay check https://prime.example.edu")
-                .hint("or write a mainstay.toml: mainstay init")),
+                .hint("or write a mainstay.toml: [site.prime] with `url = \"https://prime.example.edu\"`")),
             (Some(_), []) => Err(Error::new(Kind::Config, "find anything to check")
                 .because("mainstay.toml has no [site.NAME] section, and no address was given")
                 .hint("add a section: [site.prime] with `url = \"https://prime.example.edu\"`")

@@ -6,6 +6,7 @@ use clap::error::ErrorKind;
 
 use super::{
     exit,
+    output::Output,
     render::{Format, View, render_error},
 };
 use crate::{
@@ -21,20 +22,26 @@ pub fn explain(error: &clap::Error, arguments: &[OsString], context: &Context) -
         return 0;
     }
     // A program reads these formats; it needs the error where it looks for the result.
-    let format = asked(arguments).filter(|format| !format.is_human());
-    if let Some(format) = format {
+    let format = asked(arguments);
+    if !format.is_human() {
         let text = error.render().to_string();
         let first = text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned();
         let wrong = Error::new(Kind::Usage, "understand the command line").because(first).hint("see `mainstay --help`");
         let view = View::plain("mainstay", context.clock.now());
         let _ = std::io::stdout().write_all(render_error(format, &wrong, &view).as_bytes());
     }
-    if format.is_some_and(Format::is_nagios) { exit::NAGIOS_UNKNOWN } else { exit::USAGE }
+    if format.is_nagios() { exit::NAGIOS_UNKNOWN } else { exit::USAGE }
 }
 
 /// The format that was asked for on a command line that could not be understood as a whole.
-fn asked(arguments: &[OsString]) -> Option<Format> {
+fn asked(arguments: &[OsString]) -> Format {
     let words: Vec<&str> = arguments.iter().filter_map(|argument| argument.to_str()).collect();
-    let apart = words.windows(2).find(|pair| pair[0] == "--format").map(|pair| pair[1]);
-    apart.or_else(|| words.iter().find_map(|word| word.strip_prefix("--format=")))?.parse().ok()
+    let values = |flag: &str| -> Vec<&str> {
+        let apart = words.windows(2).filter(|pair| pair[0] == flag).map(|pair| pair[1]);
+        let joined = words.iter().filter_map(|word| word.strip_prefix(flag)?.strip_prefix('='));
+        apart.chain(joined).collect()
+    };
+    let format = values("--format").first().and_then(|name| name.parse().ok());
+    let outputs: Vec<String> = values("--output").into_iter().map(str::to_owned).collect();
+    Output::fallback(format, &outputs).format
 }

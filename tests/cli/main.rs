@@ -5,6 +5,7 @@
 
 mod bed;
 mod config;
+mod pages;
 mod program;
 mod server;
 mod signals;

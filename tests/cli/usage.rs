@@ -61,6 +61,8 @@ fn wrong_values_are_wrong_usage() {
         &["check", "https://localhost:1", "--output", "junit"],
         &["check", "https://localhost:1", "--output", "jnit=a.xml"],
         &["check", "ftp://localhost"],
+        &["check", "https://localhost:1", "--lock-wait", "soon"],
+        &["check", "https://localhost:1", "--output", "json=a", "--output", "junit=./a"],
         &["check", "-4", "-6", "https://localhost:1"],
         &["--config", "absent.toml", "check"],
     ] {
@@ -78,7 +80,35 @@ fn a_check_without_anything_to_look_at_says_what_to_do() {
 
 #[test]
 fn nagios_plugins_end_with_3_for_wrong_usage() {
-    World::new().run(&["check", "--format", "nagios", "--only", "nonsense", "https://localhost:1"]).expect_code(3);
+    for arguments in [
+        &["check", "--format", "nagios", "--only", "nonsense", "https://localhost:1"][..],
+        &["check", "--format=nagios", "--nonsense"],
+        &["check", "--output=nagios=-", "--nonsense"],
+        &["chekc", "--output", "nagios=-"],
+        &["check", "--format", "nagios", "--output", "junit"],
+        &["check", "--format", "nagios", "--lock-wait", "soon"],
+        &["check", "--format", "nagios", "--config", "absent.toml"],
+        &["check", "--format", "nagios", "absent"],
+        &["--format", "nagios"],
+    ] {
+        let run = World::new().run(arguments);
+        run.expect_code(3);
+        assert!(run.stdout.starts_with("UNKNOWN - "), "{arguments:?}: {run}");
+    }
+}
+
+#[test]
+fn data_is_written_to_every_output() {
+    let world = World::new();
+    world.file("mainstay.toml", "[site.prime]\nurl = 'https://prime.example.test'\n");
+    for (arguments, key) in [(&["check", "--list"][..], "checks"), (&["config", "show"], "values")] {
+        let run = world.run(&[arguments, &["--output", "json=data.json"]].concat());
+        run.expect_code(0);
+        assert!(!run.stdout.starts_with('{'), "a person reads there: {run}");
+        let data = std::fs::read_to_string(world.folder().join("data.json")).expect("the second output");
+        let data: serde_json::Value = serde_json::from_str(&data).expect("JSON");
+        assert!(!data["result"][key].is_null(), "no `{key}` in {data}");
+    }
 }
 
 #[test]

@@ -1,12 +1,13 @@
 //! The `http.*` and `oauth.*` checks against real servers.
 
 mod oauth;
+mod wait;
 mod world;
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use oauth::login;
-use tokio::{io::AsyncWriteExt, net::TcpListener};
+use tokio::{io::AsyncWriteExt, net::TcpListener, time::Instant};
 use world::{Asked, World, check, healthy, reason, site, url};
 
 use super::{Addresses, HttpSide, OauthSite, Provider, REGISTRY, Resolve};

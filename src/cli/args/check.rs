@@ -1,8 +1,10 @@
 //! `mainstay check`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
+
+use crate::rules::units::parse_duration;
 
 /// Look at live sites and judge what is really served
 ///
@@ -29,8 +31,8 @@ pub struct CheckArgs {
     pub list: bool,
 
     /// Repeat what a deploy can still mend (refused, 5xx, wrong certificate) for this long
-    #[arg(long, value_name = "DURATION", help_heading = "Looking")]
-    pub wait: Option<String>,
+    #[arg(long, value_name = "DURATION", value_parser = parse_duration, help_heading = "Looking")]
+    pub wait: Option<Duration>,
 
     /// Connect to this address instead of what the DNS says (can be repeated)
     #[arg(long, value_name = "HOST:PORT:ADDR", help_heading = "Looking")]

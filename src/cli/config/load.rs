@@ -273,7 +273,7 @@ fn cannot_read(path: &Path, error: &std::io::Error, context: &Context) -> Error 
     let error_kind = error.kind();
     let error = Error::new(Kind::Config, format!("read `{}`", shown(path, context))).because(error);
     match error_kind {
-        std::io::ErrorKind::NotFound => error.hint("`mainstay init` writes a first one"),
+        std::io::ErrorKind::NotFound => error.hint("name one that is there, or leave --config out and give an address"),
         std::io::ErrorKind::PermissionDenied => error.hint("run it as the user who owns the file, or with sudo"),
         _ => error,
     }

@@ -356,7 +356,7 @@ fn recipient(text: &str) -> Result<(), Wrong> {
         return if right { Ok(()) } else { Err(wrong("it is neither an age recipient nor an SSH public key")) };
     }
     if !text.starts_with("age1") {
-        return Err(instead("", "it begins with age1; `mainstay backup keygen` makes one"));
+        return Err(instead("", "it begins with age1; `age-keygen -o key.txt` makes one"));
     }
     bech32(text)
 }

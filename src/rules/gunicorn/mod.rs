@@ -6,6 +6,7 @@
 
 mod arguments;
 mod command;
+mod control;
 mod exposure;
 mod location;
 mod number;

@@ -43,6 +43,8 @@ pub enum Source {
     Variable(&'static str),
     /// The configuration file, by its path and line.
     File(String, u32),
+    /// gunicorn's control socket, which does not say where it has the value from.
+    Control,
     /// `GUNICORN_CMD_ARGS`.
     CommandArguments,
     /// The command line.
@@ -118,6 +120,7 @@ impl fmt::Display for Source {
             Self::Default => f.write_str("default"),
             Self::Variable(name) => f.write_str(name),
             Self::File(path, line) => write!(f, "{path}:{line}"),
+            Self::Control => f.write_str("control socket"),
             Self::CommandArguments => f.write_str("GUNICORN_CMD_ARGS"),
             Self::Argv => f.write_str("argv"),
         }

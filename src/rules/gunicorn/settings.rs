@@ -82,6 +82,11 @@ impl Settings {
         &self.0[&name]
     }
 
+    /// Takes a better reading of one setting.
+    pub(super) fn set(&mut self, name: Name, reading: Reading) {
+        self.0.insert(name, reading);
+    }
+
     /// A number, when it is known.
     pub fn number(&self, name: Name) -> Option<u64> {
         match self.reading(name) {

@@ -90,7 +90,7 @@ fn verdict(
                 format!("change forwarded_allow_ips in {path}, line {line}: the file wins over the environment")
             }
             Source::Variable(name) => format!("change {name} to {expected}"),
-            Source::Default => format!("start gunicorn with --forwarded-allow-ips='{expected}'"),
+            Source::Control | Source::Default => format!("start gunicorn with --forwarded-allow-ips='{expected}'"),
         });
     }
     if all_unix(observation) {

@@ -130,6 +130,7 @@ fn fix(name: Name, value: u64, source: &Source) -> String {
     match source {
         Source::Argv => format!("change {flag} on the command line to {value}"),
         Source::CommandArguments => format!("change {flag} in GUNICORN_CMD_ARGS to {value}"),
+        Source::Control => format!("change {} to {value} where gunicorn is configured", name.key()),
         Source::File(path, line) => format!("change {} in {path}, line {line}, to {value}", name.key()),
         Source::Variable(variable) => format!("change {variable} to {value}"),
         Source::Default => format!("start gunicorn with {flag} {value}"),

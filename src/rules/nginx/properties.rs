@@ -1,8 +1,9 @@
 //! Properties that hold for any text: no panic, no endless work, and trees that survive being written out.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
+use tokio::time::Instant;
 
 use super::{
     Directive, Expected, Public, Question, Source, Value, evaluate, judge, parse_dump, parse_files,

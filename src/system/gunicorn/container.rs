@@ -12,8 +12,8 @@ use super::{
 };
 use crate::{
     rules::gunicorn::{
-        Evidence, File, Network, Observation, Published, Role, Settings, Subnet, Trouble, command, of_first_process,
-        role,
+        Evidence, File, Name, Network, Observation, Published, Role, Settings, Subnet, Trouble, command,
+        of_first_process, role,
     },
     system::docker::{self, Container, Docker, Process},
 };
@@ -33,10 +33,14 @@ pub(super) async fn observe(docker: &Docker<'_>, place: Place<'_>) -> Result<Obs
         return Err(no_gunicorn(&container, &processes));
     };
     let started = started(docker, &container, chief).await;
-    let settings = match &started {
+    let mut settings = match &started {
         Ok(started) => settings(docker, &container, chief, started).await,
         Err(reason) => Settings::unknown(reason),
     };
+    // Of two masters one would answer, and nobody knows which.
+    if settings.has_gaps() && found.masters.len() == 1 {
+        notes.extend(fill_gaps(docker, &container, &mut settings).await);
+    }
     if found.is_twin() {
         notes.push(master::TWIN.to_owned());
     }
@@ -247,6 +251,17 @@ async fn settings(docker: &Docker<'_>, container: &Container, chief: &Process, s
         Ok(Wanted::Unnamed(path)) => copy(docker, container, &path, &path.to_string_lossy()).await,
     };
     master::resolve(arguments, environment, file)
+}
+
+/// Asks gunicorn itself for what is still unknown; a note when it told something. Releases before 25.1 have no such
+/// program, and where the socket is elsewhere or switched off it fails: then what was unknown stays so.
+async fn fill_gaps(docker: &Docker<'_>, container: &Container, settings: &mut Settings) -> Option<String> {
+    let output = docker.exec(&container.id, &["gunicornc", "-j", "-c", "show config"]).await.ok()?;
+    if !output.success() || output.truncated {
+        return None;
+    }
+    let filled: Vec<&str> = settings.fill_gaps(&output.text()).into_iter().map(Name::key).collect();
+    (!filled.is_empty()).then(|| format!("{} as gunicorn's control socket tells them", filled.join(", ")))
 }
 
 /// How certain a folder is the one gunicorn was started in.

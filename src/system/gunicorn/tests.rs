@@ -82,6 +82,27 @@ async fn case_47_a_title_behind_a_script_is_unknown() {
 }
 
 #[tokio::test]
+async fn what_a_title_hides_the_control_socket_tells() {
+    let hidden = || {
+        Scripted::default().on("inspect", 0, inspected(&["./entrypoint.sh", "gunicorn", "-w", "3"], &[]), "").on(
+            " top ",
+            0,
+            top(&[(0, 9, "gunicorn: master [app]"), (1, 0, "gunicorn: worker [app]")]),
+            "",
+        )
+    };
+    let engine = hidden().on("gunicornc -j -c", 0, r#"{"workers": 3, "threads": 1, "timeout": 90}"#, "");
+    let seen = observe(&context(engine).0, Place::Container("web"), TIMEOUT).await.unwrap();
+    assert_eq!(shown(&seen, Name::Workers), "3 (control socket)");
+    assert!(matches!(seen.settings.reading(Name::ForwardedAllowIps), Reading::Unknown(_)), "it does not tell that");
+    assert_eq!(seen.notes, ["workers, threads, timeout as gunicorn's control socket tells them"]);
+
+    let engine = hidden().on("gunicornc -j -c", 1, r#"{"workers": 3}"#, "Error: cannot connect");
+    let seen = observe(&context(engine).0, Place::Container("web"), TIMEOUT).await.unwrap();
+    assert!(seen.settings.is_unknown() && seen.notes.is_empty(), "{seen:?}");
+}
+
+#[tokio::test]
 async fn the_container_is_asked_where_the_pid_is_not_visible_here() {
     let cmdline = "/usr/bin/python3\0/usr/bin/gunicorn\0-n\0my app\0-w\x002\0app:app\0";
     let engine = Scripted::default()

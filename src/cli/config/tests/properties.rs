@@ -1,8 +1,9 @@
 //! What holds for every text.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proptest::prelude::*;
+use tokio::time::Instant;
 
 use crate::cli::config::parse;
 
