@@ -146,7 +146,7 @@ fn duration(flag: &str, text: &str) -> Result<Duration> {
 /// What the operator should know of the file, although it can be used.
 fn warn(loaded: Option<&Loaded>) {
     for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
-        anstream::eprintln!("warning: {warning}");
+        anstream::eprintln!("warning: {}", render::visible(&warning.to_string()));
     }
 }
 
