@@ -6,7 +6,6 @@ use std::{
 };
 
 use super::{
-    Place,
     master::{self, Wanted},
     missing, proc,
 };
@@ -15,14 +14,14 @@ use crate::{
         Evidence, File, Network, Observation, Published, Role, Settings, Subnet, Trouble, command, of_first_process,
         role,
     },
-    system::docker::{self, Container, Docker, Process},
+    system::docker::{self, Container, Docker, Process, Reference},
 };
 
 /// More processes than this are not searched for the master's twin inside the container.
 const SEARCHED: usize = 512;
 
-pub(super) async fn observe(docker: &Docker<'_>, place: Place<'_>) -> Result<Observation, Trouble> {
-    let container = find(docker, place).await?;
+pub(super) async fn observe(docker: &Docker<'_>, reference: &Reference) -> Result<Observation, Trouble> {
+    let container = docker.find(reference).await?;
     if container.state != "running" {
         return Err(not_running(container));
     }
@@ -50,15 +49,6 @@ pub(super) async fn observe(docker: &Docker<'_>, place: Place<'_>) -> Result<Obs
         network: Some(network(docker, &container).await),
         notes,
     })
-}
-
-/// The container of a place that is one.
-pub(super) async fn find(docker: &Docker<'_>, place: Place<'_>) -> Result<Container, docker::Trouble> {
-    match place {
-        Place::Container(name) => docker.inspect(name).await,
-        Place::Service { project, service } => docker.find_service(project, service).await,
-        Place::PidFile(_) | Place::Argv(_) => Err(docker::Trouble::Other("this is no container".to_owned())),
-    }
 }
 
 /// The processes of gunicorn in a container.

@@ -17,28 +17,21 @@ use std::{
 
 use super::{
     Context,
-    docker::{self, Docker},
+    docker::{self, Docker, Reference},
 };
 use crate::rules::gunicorn::{
     Evidence, File, Location, Network, Observation, Role, Settings, Trouble, command, location, role,
 };
 
-/// Where a gunicorn is.
-#[derive(Clone, Copy, Debug)]
-pub enum Place<'a> {
-    /// In the container of this name or id.
-    Container(&'a str),
-    /// In the container of this Compose service.
-    Service {
-        /// The Compose project.
-        project: &'a str,
-        /// The service.
-        service: &'a str,
-    },
-    /// On this machine, its pid in this file.
-    PidFile(&'a Path),
+/// Where a gunicorn can be found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// In a container.
+    Container(Reference),
+    /// On this machine, the pid of its master in this file.
+    PidFile(PathBuf),
     /// Nowhere: only a command line, for a rehearsal.
-    Argv(&'a [String]),
+    Argv(Vec<String>),
 }
 
 /// Looks at a gunicorn; each question to the container engine within `timeout`.
@@ -46,17 +39,17 @@ pub enum Place<'a> {
 /// # Errors
 ///
 /// Why it could not be looked at.
-pub async fn observe(context: &Context, place: Place<'_>, timeout: Duration) -> Result<Observation, Trouble> {
-    match place {
-        Place::Argv(words) => given(context, words),
-        Place::Container(_) | Place::Service { .. } => container::observe(&Docker::new(context, timeout), place).await,
-        Place::PidFile(path) => of_pid_file(&context.folder.join(path)),
+pub async fn observe(context: &Context, source: &Source, timeout: Duration) -> Result<Observation, Trouble> {
+    match source {
+        Source::Argv(words) => given(context, words),
+        Source::Container(reference) => container::observe(&Docker::new(context, timeout), reference).await,
+        Source::PidFile(path) => of_pid_file(&context.folder.join(path)),
     }
 }
 
 /// The address from which the nginx in another container reaches this gunicorn, when the two share one network.
-pub async fn peer(context: &Context, nginx: Place<'_>, network: &Network, timeout: Duration) -> Option<IpAddr> {
-    let nginx = container::find(&Docker::new(context, timeout), nginx).await.ok()?;
+pub async fn peer(context: &Context, nginx: &Reference, network: &Network, timeout: Duration) -> Option<IpAddr> {
+    let nginx = Docker::new(context, timeout).find(nginx).await.ok()?;
     let mut shared = nginx.networks.iter().filter_map(|theirs| {
         let ours = network.subnets.iter().any(|subnet| subnet.name == theirs.name);
         theirs.address.parse().ok().filter(|_| ours)

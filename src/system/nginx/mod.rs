@@ -25,7 +25,7 @@ pub use title::{Role, Start, role};
 
 use super::{
     Context,
-    docker::{Container, Copied, Docker, Process, Trouble},
+    docker::{Container, Copied, Docker, Process, Reference, Trouble},
 };
 use crate::rules::{
     fresh::{File, Freshness, Worker},
@@ -35,24 +35,17 @@ use crate::rules::{
 /// A certificate or a configuration is smaller.
 const FILE_LIMIT: u64 = 16 << 20;
 
-/// Where to look for nginx.
-#[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
-    /// In a container, by its name or id.
-    Container(&'a str),
+/// Where an nginx configuration can be read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// In the nginx of a container.
+    Container(Reference),
     /// In the saved output of `nginx -T`.
-    Dump(&'a Path),
+    Dump(PathBuf),
     /// In a main configuration file, with what it includes beside it.
-    Files(&'a Path),
-    /// On this machine.
+    Files(PathBuf),
+    /// In the nginx of this machine.
     Host,
-    /// In the container of a Compose service.
-    Service {
-        /// The project.
-        project: &'a str,
-        /// The service.
-        service: &'a str,
-    },
 }
 
 /// Where nginx was found.
@@ -105,34 +98,29 @@ pub struct Fault {
 }
 
 impl Nginx {
-    /// Looks at the nginx of `target`; every command within `timeout`.
+    /// Looks at the nginx of `source`; every command within `timeout`.
     ///
     /// # Errors
     ///
     /// Why there is nothing to judge. An nginx that refuses its own configuration is no error here.
-    pub async fn observe(context: &Context, timeout: Duration, target: Target<'_>) -> Result<Self, Fault> {
-        match target {
-            Target::Container(name) => {
+    pub async fn observe(context: &Context, timeout: Duration, source: &Source) -> Result<Self, Fault> {
+        match source {
+            Source::Container(reference) => {
                 let docker = Docker::new(context, timeout);
-                let container = docker.inspect(name).await.and_then(Container::running)?;
+                let container = docker.find(reference).await.and_then(Container::running)?;
                 Self::in_container(context, timeout, &docker, container).await
             }
-            Target::Service { project, service } => {
-                let docker = Docker::new(context, timeout);
-                let container = docker.find_service(project, service).await.and_then(Container::running)?;
-                Self::in_container(context, timeout, &docker, container).await
-            }
-            Target::Host => host::observe(context, timeout).await,
-            Target::Dump(path) => {
+            Source::Host => host::observe(context, timeout).await,
+            Source::Dump(path) => {
                 let text = read_text(path).map_err(|why| Fault::unreadable(path, &why))?;
-                Ok(Self::of_files(context, timeout, Place::Dump(path.to_owned()), parse_dump(&text)))
+                Ok(Self::of_files(context, timeout, Place::Dump(path.clone()), parse_dump(&text)))
             }
-            Target::Files(path) => {
+            Source::Files(path) => {
                 // Read first, so that a file that is not there is told as that and not as a fault in a configuration.
                 read_text(path).map_err(|why| Fault::unreadable(path, &why))?;
                 let main = path.to_string_lossy();
                 let config = parse_files(&main, &shelf::Local::beside(path));
-                Ok(Self::of_files(context, timeout, Place::Files(path.to_owned()), config))
+                Ok(Self::of_files(context, timeout, Place::Files(path.clone()), config))
             }
         }
     }
