@@ -26,6 +26,7 @@ pub use title::{Role, Start, role};
 use super::{
     Context,
     docker::{Container, Copied, Docker, Process, Reference, Trouble},
+    file,
 };
 use crate::rules::{
     fresh::{File, Freshness, Worker},
@@ -112,12 +113,12 @@ impl Nginx {
             }
             Source::Host => host::observe(context, timeout).await,
             Source::Dump(path) => {
-                let text = read_text(path).map_err(|why| Fault::unreadable(path, &why))?;
+                let text = file::read_text(path, FILE_LIMIT).map_err(|error| Fault::unreadable(path, &error))?;
                 Ok(Self::of_files(context, timeout, Place::Dump(path.clone()), parse_dump(&text)))
             }
             Source::Files(path) => {
                 // Read first, so that a file that is not there is told as that and not as a fault in a configuration.
-                read_text(path).map_err(|why| Fault::unreadable(path, &why))?;
+                file::read_text(path, FILE_LIMIT).map_err(|error| Fault::unreadable(path, &error))?;
                 let main = path.to_string_lossy();
                 let config = parse_files(&main, &shelf::Local::beside(path));
                 Ok(Self::of_files(context, timeout, Place::Files(path.clone()), config))
@@ -206,7 +207,7 @@ impl Nginx {
             }
             Place::Dump(_) => Err("a saved dump does not hold it".to_owned()),
             Place::Files(_) | Place::Host => {
-                let content = read_bytes(Path::new(path))?;
+                let content = file::read(Path::new(path), FILE_LIMIT).map_err(|error| file::why(&error))?;
                 Ok(Copied { content, modified: modified(Path::new(path))? })
             }
         }
@@ -360,10 +361,10 @@ impl From<Trouble> for Fault {
 }
 
 impl Fault {
-    fn unreadable(path: &Path, why: &str) -> Self {
+    fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         Self {
             reason: "unreadable",
-            what: format!("`{}`: {why}", path.display()),
+            what: format!("`{}`: {}", path.display(), file::why(error)),
             fix: "correct the path in the `[site.NAME.nginx]` section, or let this user read the file".to_owned(),
         }
     }
@@ -383,32 +384,7 @@ fn words<'a>(start: &'a Start, more: &'a str) -> Vec<&'a str> {
     std::iter::once(start.program.as_str()).chain(start.arguments()).chain([more]).collect()
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
-    read_bytes(path).map(|content| String::from_utf8_lossy(&content).into_owned())
-}
-
-/// A regular file of this machine; anything else may block or never end.
-fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let data = fs::metadata(path).map_err(|error| plain(&error))?;
-    if !data.is_file() {
-        return Err("it is not a regular file".to_owned());
-    }
-    if data.len() > FILE_LIMIT {
-        return Err(format!("it is larger than {} MiB", FILE_LIMIT >> 20));
-    }
-    fs::read(path).map_err(|error| plain(&error))
-}
-
 fn modified(path: &Path) -> Result<Timestamp, String> {
-    let time = fs::metadata(path).and_then(|data| data.modified()).map_err(|error| plain(&error))?;
+    let time = fs::metadata(path).and_then(|data| data.modified()).map_err(|error| file::why(&error))?;
     Timestamp::try_from(time).map_err(|error| error.to_string())
-}
-
-/// The system's words without its number.
-fn plain(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
 }
