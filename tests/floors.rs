@@ -41,8 +41,16 @@ const ALONGSIDE: &[(&str, &str)] = &[
 ];
 
 /// Parts of `system` that all others of that floor may import.
-const FOR_ALL_OF_SYSTEM: &[&str] =
-    &["system", "system::aws", "system::cancel", "system::clock", "system::process", "system::procfs", "system::state"];
+const FOR_ALL_OF_SYSTEM: &[&str] = &[
+    "system",
+    "system::aws",
+    "system::cancel",
+    "system::clock",
+    "system::file",
+    "system::process",
+    "system::procfs",
+    "system::state",
+];
 
 /// Paths outside the crate that only the floors from this one up may use.
 const OUTSIDE: &[(&str, u8)] = &[

@@ -53,10 +53,7 @@ impl Check for GunicornExposed {
 
     fn by_hand(&self, site: &Site) -> String {
         match site.gunicorn.as_ref().map(|gunicorn| &gunicorn.source) {
-            Some(GunicornSource::Container(name)) => format!("docker port {}", shell_words::quote(name)),
-            Some(GunicornSource::Compose(compose)) => {
-                format!("docker port {}", gunicorn_settings::container(&compose.project, &compose.service))
-            }
+            Some(GunicornSource::Container(reference)) => format!("docker port {}", reference.in_shell()),
             Some(GunicornSource::PidFile(_)) => "ss -ltnp | grep gunicorn".to_owned(),
             Some(GunicornSource::Argv(words)) => shell_words::join(words),
             None => "docker port NAME".to_owned(),

@@ -89,11 +89,8 @@ fn expected(site: &Site) -> Expected {
 /// The command that shows the same processes: the engine's `ps`, so that the image needs none, and no terminal that cuts.
 pub(super) fn by_hand(gunicorn: &GunicornSite) -> String {
     match &gunicorn.source {
-        GunicornSource::Container(name) => {
-            format!("docker top {} -o pid,ppid,args | grep gunicorn", shell_words::quote(name))
-        }
-        GunicornSource::Compose(compose) => {
-            format!("docker top {} -o pid,ppid,args | grep gunicorn", container(&compose.project, &compose.service))
+        GunicornSource::Container(reference) => {
+            format!("docker top {} -o pid,ppid,args | grep gunicorn", reference.in_shell())
         }
         GunicornSource::PidFile(path) => {
             format!("tr '\\0' ' ' < /proc/$(cat {})/cmdline", shell_words::quote(&path.to_string_lossy()))
@@ -102,22 +99,13 @@ pub(super) fn by_hand(gunicorn: &GunicornSite) -> String {
     }
 }
 
-/// The container of a Compose service, for a shell.
-pub(super) fn container(project: &str, service: &str) -> String {
-    let (project, service) = (shell_words::quote(project), shell_words::quote(service));
-    format!(
-        "$(docker ps -q --filter label=com.docker.compose.project={project} \
-         --filter label=com.docker.compose.service={service})"
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use std::{path::PathBuf, sync::Arc};
 
     use super::*;
     use crate::{
-        check::{Compose, testing},
+        check::{Compose, Reference, testing},
         report::Status,
         system::process::Scripted,
     };
@@ -139,7 +127,7 @@ mod tests {
 
     #[tokio::test]
     async fn one_trouble_is_told_once_and_looked_for_once() {
-        let site = site(GunicornSource::Container("web".to_owned()));
+        let site = site(GunicornSource::Container(Reference::Name("web".to_owned())));
         let mut context = testing::context();
         let engine = Arc::new(Scripted::default());
         context.runner = engine.clone();
@@ -169,11 +157,14 @@ mod tests {
     fn the_runbooks_command_needs_no_terminal_and_no_ps_inside() {
         let compose = Compose { project: "prime_webtool".to_owned(), service: "web".to_owned() };
         for (source, command) in [
-            (GunicornSource::Container("web".to_owned()), "docker top web -o pid,ppid,args | grep gunicorn"),
             (
-                GunicornSource::Compose(compose),
-                "docker top $(docker ps -q --filter label=com.docker.compose.project=prime_webtool \
-                 --filter label=com.docker.compose.service=web) -o pid,ppid,args | grep gunicorn",
+                GunicornSource::Container(Reference::Name("web".to_owned())),
+                "docker top web -o pid,ppid,args | grep gunicorn",
+            ),
+            (
+                GunicornSource::Container(Reference::Service(compose)),
+                "docker top \"$(docker ps -q --filter label=com.docker.compose.project=prime_webtool \
+                 --filter label=com.docker.compose.service=web)\" -o pid,ppid,args | grep gunicorn",
             ),
             (
                 GunicornSource::PidFile(PathBuf::from("/run/app.pid")),

@@ -11,7 +11,7 @@ use super::{
 use crate::{
     report::Finding,
     rules::gunicorn::{Observation, judge_trust},
-    system::gunicorn::{self, Place},
+    system::gunicorn,
 };
 
 /// The check of `--forwarded-allow-ips`.
@@ -59,10 +59,6 @@ impl Check for GunicornTrust {
 /// Where nginx's connections come from, when both run in containers of one network.
 async fn peer(scope: &Scope<'_>, observation: &Observation) -> Option<IpAddr> {
     let network = observation.network.as_ref().filter(|network| !network.host)?;
-    let place = match &scope.site.nginx.as_ref()?.source {
-        NginxSource::Container(name) => Place::Container(name),
-        NginxSource::Compose(compose) => Place::Service { project: &compose.project, service: &compose.service },
-        NginxSource::Host | NginxSource::Dump(_) | NginxSource::Files(_) => return None,
-    };
-    gunicorn::peer(scope.context, place, network, scope.site.timeout).await
+    let NginxSource::Container(nginx) = &scope.site.nginx.as_ref()?.source else { return None };
+    gunicorn::peer(scope.context, nginx, network, scope.site.timeout).await
 }

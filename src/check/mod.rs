@@ -44,7 +44,7 @@ pub use run::run;
 pub use scope::Scope;
 pub use site::{
     Addresses, Compose, Family, GunicornSite, GunicornSource, HttpSide, NginxSite, NginxSource, OauthSite, Provider,
-    Resolve, Settings, Site, Threshold, TlsPolicy, TlsVersion,
+    Reference, Resolve, Settings, Site, Threshold, TlsPolicy, TlsVersion,
 };
 pub use visit::Visit;
 

@@ -13,7 +13,7 @@ use crate::{
     },
     system::{
         Context,
-        nginx::{Fault, Nginx, Place, SLOW, Target},
+        nginx::{Fault, Nginx, Place, SLOW},
     },
 };
 
@@ -57,7 +57,7 @@ pub(super) async fn look(site: &Site, context: &Context) -> Result<View, Fault> 
         let what = "no section of the configuration says where nginx is".to_owned();
         return Err(Fault { reason: "not-configured", what, fix: "add a `[site.NAME.nginx]` section".to_owned() });
     };
-    let nginx = Nginx::observe(context, site.timeout, target(&settings.source)).await?;
+    let nginx = Nginx::observe(context, site.timeout, &settings.source).await?;
     let expected = Expected {
         public: public(site),
         headers: settings.headers.clone(),
@@ -240,32 +240,9 @@ pub(super) fn applies_running(site: &Site) -> Result<(), String> {
 pub(super) fn command(source: &NginxSource, words: &[&str]) -> String {
     let words = shell_words::join(words);
     match source {
-        NginxSource::Container(_) | NginxSource::Compose(_) => format!("docker exec {} {words}", container(source)),
+        NginxSource::Container(reference) => format!("docker exec {} {words}", reference.in_shell()),
         NginxSource::Host => format!("sudo {words}"),
         NginxSource::Dump(path) | NginxSource::Files(path) => shell_words::join(["cat", &path.to_string_lossy()]),
-    }
-}
-
-/// The container as a word of a shell command.
-pub(super) fn container(source: &NginxSource) -> String {
-    match source {
-        NginxSource::Compose(compose) => format!(
-            "\"$(docker ps -q --filter label=com.docker.compose.project={} --filter label=com.docker.compose.service={})\"",
-            shell_words::quote(&compose.project),
-            shell_words::quote(&compose.service),
-        ),
-        NginxSource::Container(name) => shell_words::quote(name).into_owned(),
-        NginxSource::Host | NginxSource::Dump(_) | NginxSource::Files(_) => String::new(),
-    }
-}
-
-fn target(source: &NginxSource) -> Target<'_> {
-    match source {
-        NginxSource::Container(name) => Target::Container(name),
-        NginxSource::Compose(compose) => Target::Service { project: &compose.project, service: &compose.service },
-        NginxSource::Host => Target::Host,
-        NginxSource::Dump(path) => Target::Dump(path),
-        NginxSource::Files(path) => Target::Files(path),
     }
 }
 

@@ -37,8 +37,8 @@ impl Check for NginxFresh {
 
     fn by_hand(&self, site: &Site) -> String {
         match site.nginx.as_ref().map(|settings| &settings.source) {
-            Some(source @ (NginxSource::Container(_) | NginxSource::Compose(_))) => {
-                let name = nginx::container(source);
+            Some(NginxSource::Container(reference)) => {
+                let name = reference.in_shell();
                 format!("docker top {name} -o pid,ppid,lstart,args; docker cp -L {name}:/etc/nginx - | tar -tv")
             }
             _ => "ps -C nginx -o pid,ppid,lstart,args; ls -lLR --full-time /etc/nginx".to_owned(),

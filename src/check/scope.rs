@@ -11,14 +11,14 @@ use super::{
     web::Hops,
 };
 use crate::{
-    check::{GunicornSource, Resolve, Site},
+    check::{Resolve, Site},
     rules::{
         certificate::{Offers, plain},
         gunicorn::{self, Observation},
     },
     system::{
         Context,
-        gunicorn::{Place, observe},
+        gunicorn::observe,
         nginx::Fault,
         resolve::{Unresolved, resolve},
         tls::{Trust, hello},
@@ -131,15 +131,8 @@ impl<'a> Scope<'a> {
     /// What was seen of gunicorn; `None` when the site has no such section.
     pub async fn gunicorn(&self) -> Option<&Result<Observation, gunicorn::Trouble>> {
         let look = || async {
-            let place = match &self.site.gunicorn.as_ref()?.source {
-                GunicornSource::Container(name) => Place::Container(name),
-                GunicornSource::Compose(compose) => {
-                    Place::Service { project: &compose.project, service: &compose.service }
-                }
-                GunicornSource::PidFile(path) => Place::PidFile(path),
-                GunicornSource::Argv(words) => Place::Argv(words),
-            };
-            Some(observe(self.context, place, self.site.timeout).await)
+            let source = &self.site.gunicorn.as_ref()?.source;
+            Some(observe(self.context, source, self.site.timeout).await)
         };
         self.gunicorn.get_or_init(look).await.as_ref()
     }

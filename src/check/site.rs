@@ -102,7 +102,12 @@ pub use crate::rules::{
     certificate::{Threshold, TlsVersion},
     oauth::Provider,
 };
-pub use crate::system::resolve::{Family, Resolve};
+pub use crate::system::{
+    docker::{Compose, Reference},
+    gunicorn::Source as GunicornSource,
+    nginx::Source as NginxSource,
+    resolve::{Family, Resolve},
+};
 
 /// Where the nginx configuration comes from, and what it must hold.
 #[derive(Clone, Debug)]
@@ -117,30 +122,6 @@ pub struct NginxSite {
     pub redirect: Option<String>,
     /// Header name to the value (with nginx variables) that the application must receive.
     pub headers: BTreeMap<String, String>,
-}
-
-/// Where an nginx configuration can be read.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum NginxSource {
-    /// A container by its name or id.
-    Container(String),
-    /// A Compose service, found by its labels.
-    Compose(Compose),
-    /// The nginx of this machine.
-    Host,
-    /// The saved output of `nginx -T`.
-    Dump(PathBuf),
-    /// The main configuration file; includes are read beside it.
-    Files(PathBuf),
-}
-
-/// A Compose project and service (`com.docker.compose.project`, `com.docker.compose.service`).
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Compose {
-    /// The project.
-    pub project: String,
-    /// The service.
-    pub service: String,
 }
 
 /// Where gunicorn's settings come from, and what they must be.
@@ -158,19 +139,6 @@ pub struct GunicornSite {
     pub graceful_timeout: Option<u32>,
     /// `--forwarded-allow-ips`.
     pub forwarded_allow_ips: Option<String>,
-}
-
-/// Where a gunicorn can be found.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum GunicornSource {
-    /// A container by its name or id.
-    Container(String),
-    /// A Compose service, found by its labels.
-    Compose(Compose),
-    /// A master on this machine, by its pid file.
-    PidFile(PathBuf),
-    /// A command line, for a rehearsal.
-    Argv(Vec<String>),
 }
 
 /// The login that must lead to the provider.

@@ -49,8 +49,8 @@ impl Check for TlsServed {
     fn by_hand(&self, site: &Site) -> String {
         let path = format!("/etc/letsencrypt/live/{}/fullchain.pem", site.url.host_str().unwrap_or_default());
         let print = match site.nginx.as_ref().map(|settings| &settings.source) {
-            Some(source @ (NginxSource::Container(_) | NginxSource::Compose(_))) => {
-                format!("docker cp -L {}:{} - | tar -xO", nginx::container(source), shell_words::quote(&path))
+            Some(NginxSource::Container(reference)) => {
+                format!("docker cp -L {}:{} - | tar -xO", reference.in_shell(), shell_words::quote(&path))
             }
             _ => format!("sudo cat {}", shell_words::quote(&path)),
         };

@@ -142,7 +142,7 @@ fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<chec
 /// What the operator should know of the file, although it can be used.
 fn warn(loaded: Option<&Loaded>) {
     for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
-        anstream::eprintln!("warning: {warning}");
+        anstream::eprintln!("warning: {}", render::visible(&warning.to_string()));
     }
 }
 

@@ -4,6 +4,7 @@ use std::{sync::Mutex, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::render;
 use crate::report::Progress;
 
 /// A bar while a phase lasts; lines that matter are printed above it.
@@ -47,6 +48,8 @@ impl Progress for Bar {
     }
 
     fn say(&self, line: &str) {
+        // What a server said may be part of it.
+        let line = render::line(line);
         self.with(|slot| match slot {
             Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
             None => anstream::eprintln!("{line}"),

@@ -17,8 +17,7 @@ use super::config::{
 };
 use crate::{
     check::{
-        Addresses, Family, GunicornSite, GunicornSource, HttpSide, NginxSite, NginxSource, OauthSite, Provider,
-        Resolve, Settings, Site, TlsPolicy,
+        Addresses, Family, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve, Settings, Site, TlsPolicy,
     },
     error::{Error, Kind, Result},
     report::Status,
@@ -228,13 +227,7 @@ fn http_side(site: &model::Site) -> HttpSide {
 
 fn nginx(section: &model::Nginx) -> NginxSite {
     NginxSite {
-        source: match &section.source {
-            model::NginxSource::Container(name) => NginxSource::Container(name.clone()),
-            model::NginxSource::Compose(compose) => NginxSource::Compose(compose.clone()),
-            model::NginxSource::Host => NginxSource::Host,
-            model::NginxSource::Dump(path) => NginxSource::Dump(path.clone()),
-            model::NginxSource::Files(path) => NginxSource::Files(path.clone()),
-        },
+        source: section.source.clone(),
         path: section.path.clone(),
         http_version: section.http_version.clone(),
         redirect: section.redirect.clone(),
@@ -244,12 +237,7 @@ fn nginx(section: &model::Nginx) -> NginxSite {
 
 fn gunicorn(section: &model::Gunicorn) -> GunicornSite {
     GunicornSite {
-        source: match &section.source {
-            model::GunicornSource::Container(name) => GunicornSource::Container(name.clone()),
-            model::GunicornSource::Compose(compose) => GunicornSource::Compose(compose.clone()),
-            model::GunicornSource::PidFile(path) => GunicornSource::PidFile(path.clone()),
-            model::GunicornSource::Argv(argv) => GunicornSource::Argv(argv.clone()),
-        },
+        source: section.source.clone(),
         workers: section.workers,
         threads: section.threads,
         timeout: section.timeout,

@@ -6,6 +6,7 @@
 pub mod cancel;
 pub mod clock;
 pub mod docker;
+pub mod file;
 pub mod gunicorn;
 pub mod http;
 pub mod nginx;

@@ -1,8 +1,18 @@
 //! Processes of this machine, as the kernel tells them in `/proc`. Linux only; elsewhere there are none to see.
 
-use std::{fs, path::Path, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fs, io,
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
+
+use super::file;
+
+/// Command lines and environments are smaller; more is not read.
+const LIMIT: u64 = 4 << 20;
 
 /// The kernel's clock has ticks of 10 ms, and two of its files are read one after the other. A start is told this much
 /// late rather than early, so that who compares it with a file's time raises no false alarm.
@@ -30,30 +40,85 @@ pub struct Seen {
 
 /// The process of this pid, when it is there.
 pub fn process(pid: u32, now: Timestamp) -> Option<Seen> {
-    let folder = Path::new("/proc").join(pid.to_string());
-    let line = fs::read(folder.join("cmdline")).ok()?;
-    let stat = fs::read_to_string(folder.join("stat")).ok()?;
+    let mut arguments = arguments(pid).ok()?;
+    // A title is padded with NULs up to the end of the old arguments.
+    while arguments.pop_if(|word| word.is_empty()).is_some() {}
+    let stat = fs::read_to_string(entry(pid, "stat")).ok()?;
     let uptime = fs::read_to_string("/proc/uptime").ok()?;
-    let status = fs::read_to_string(folder.join("status")).ok()?;
+    let status = fs::read_to_string(entry(pid, "status")).ok()?;
     let (parent, ticks) = read_stat(&stat)?;
-    let text = String::from_utf8_lossy(&line);
-    Some(Seen {
-        pid,
-        parent,
-        started: start(ticks, &uptime, now),
-        arguments: text.trim_end_matches('\0').split('\0').map(ToOwned::to_owned).collect(),
-        owner: owner(&status)?,
-        contained: namespaces(&status) > 1,
-    })
+    let started = start(ticks, &uptime, now);
+    Some(Seen { pid, parent, started, arguments, owner: owner(&status)?, contained: namespaces(&status) > 1 })
 }
 
 /// Every process whose arguments `wanted` accepts, by pid.
 pub fn find(wanted: impl Fn(&[String]) -> bool, now: Timestamp) -> Vec<Seen> {
+    pids().into_iter().filter_map(|pid| process(pid, now)).filter(|seen| wanted(&seen.arguments)).collect()
+}
+
+/// The pids of a process's children.
+pub fn children(pid: u32) -> Vec<u32> {
+    let parent = |child: u32| Some(read_stat(&fs::read_to_string(entry(child, "stat")).ok()?)?.0);
+    pids().into_iter().filter(|child| parent(*child) == Some(pid)).collect()
+}
+
+/// The words a process was started with.
+///
+/// # Errors
+///
+/// There is no such process, or it may not be looked at.
+pub fn arguments(pid: u32) -> io::Result<Vec<String>> {
+    file::read(&entry(pid, "cmdline"), LIMIT).map(|bytes| words(&bytes))
+}
+
+/// The environment a process was started with.
+///
+/// # Errors
+///
+/// There is no such process, or it may not be looked at.
+pub fn environment(pid: u32) -> io::Result<BTreeMap<String, String>> {
+    file::read(&entry(pid, "environ"), LIMIT).map(|bytes| variables(&bytes))
+}
+
+/// The folder a process is in now.
+///
+/// # Errors
+///
+/// There is no such process, or it may not be looked at.
+pub fn folder(pid: u32) -> io::Result<PathBuf> {
+    fs::read_link(entry(pid, "cwd"))
+}
+
+/// NUL-ended words, as in `cmdline`.
+pub fn words(bytes: &[u8]) -> Vec<String> {
+    let text = String::from_utf8_lossy(bytes);
+    match text.strip_suffix('\0').unwrap_or(&text) {
+        "" => Vec::new(),
+        text => text.split('\0').map(str::to_owned).collect(),
+    }
+}
+
+/// NUL-ended `NAME=value`, as in `environ`; the first of a name counts, as the C library and Python take it.
+pub fn variables(bytes: &[u8]) -> BTreeMap<String, String> {
+    let mut variables = BTreeMap::new();
+    for word in words(bytes) {
+        if let Some((name, value)) = word.split_once('=') {
+            variables.entry(name.to_owned()).or_insert_with(|| value.to_owned());
+        }
+    }
+    variables
+}
+
+fn entry(pid: u32, name: &str) -> PathBuf {
+    Path::new("/proc").join(pid.to_string()).join(name)
+}
+
+/// Every process that can be seen, by pid.
+fn pids() -> Vec<u32> {
     let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok());
-    let mut seen: Vec<Seen> = pids.filter_map(|pid| process(pid, now)).filter(|seen| wanted(&seen.arguments)).collect();
-    seen.sort_by_key(|seen| seen.pid);
-    seen
+    let mut pids: Vec<u32> = folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok()).collect();
+    pids.sort_unstable();
+    pids
 }
 
 /// The parent and the start, in ticks after boot. The name in parentheses may hold anything, even parentheses.
@@ -85,6 +150,16 @@ fn namespaces(status: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn words_keep_their_blanks_and_empty_words() {
+        assert_eq!(words(b"gunicorn\0-n\0my app\0\0"), ["gunicorn", "-n", "my app", ""]);
+        assert_eq!(words(b""), Vec::<String>::new());
+        assert_eq!(
+            variables(b"A=1\0B=x=y\0odd\0A=2\0").into_iter().collect::<Vec<_>>(),
+            [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "x=y".to_owned()),]
+        );
+    }
 
     #[test]
     fn a_name_with_parentheses_does_not_shift_the_fields() {

@@ -50,7 +50,12 @@ pub struct Server {
 
 impl Server {
     pub fn start(behaviour: Behaviour) -> Self {
-        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+        Self::named("localhost", behaviour)
+    }
+
+    /// With a certificate for this name.
+    pub fn named(name: &str, behaviour: Behaviour) -> Self {
+        let made = rcgen::generate_simple_self_signed([name.to_owned()]).expect("a certificate");
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(made.signing_key.serialize_der()));
         let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::aws_lc_rs::default_provider()))
             .with_safe_default_protocol_versions()

@@ -68,6 +68,15 @@ fn a_silent_server_is_called_silent_and_does_not_delay_others() {
 }
 
 #[test]
+fn what_a_certificate_says_cannot_harm_the_terminal_while_waiting() {
+    let server = Server::named("x\r\u{1b}[2Jevil.test", Behaviour::Tls(Answer::Says(GOOD)));
+    let run = World::new().run(&["check", &server.url(), "--wait", "1s", "--only", "tls.name"]);
+    run.expect_code(1).expect_text("evil.test");
+    assert!(run.stderr.contains("trying for"), "{run}");
+    assert!(!run.stderr.contains(['\r', '\u{1b}']) && !run.stdout.contains(['\r', '\u{1b}']), "{run}");
+}
+
+#[test]
 fn an_answer_that_drips_or_never_ends_is_cut() {
     for answer in [Answer::Drips, Answer::Floods, Answer::FloodsHeaders] {
         let server = Server::start(Behaviour::Tls(answer));

@@ -5,7 +5,7 @@ use std::{net::IpAddr, path::Path, sync::Arc, time::Duration};
 use super::*;
 use crate::{
     check::{
-        Addresses, Check, Family, HttpSide, NginxSite, Resolve, Threshold, TlsPolicy, TlsVersion,
+        Addresses, Check, Compose, Family, HttpSide, NginxSite, Reference, Resolve, Threshold, TlsPolicy, TlsVersion,
         nginx_config::NginxConfig, nginx_fresh::NginxFresh, nginx_headers::NginxHeaders, tls_served::TlsServed,
     },
     system::{
@@ -74,7 +74,7 @@ fn scripted(runner: Scripted) -> Context {
 }
 
 fn web() -> NginxSource {
-    NginxSource::Container("web".into())
+    NginxSource::Container(Reference::Name("web".into()))
 }
 
 const INSPECT: &str = r#"[{"Id": "abc", "Name": "/web", "State": {"Status": "running", "Pid": 7},
@@ -268,15 +268,15 @@ async fn an_nginx_that_cannot_be_run_is_never_a_pass() {
 
 #[test]
 fn hand_run_commands_name_the_container_and_want_no_terminal() {
-    let compose =
-        NginxSource::Compose(crate::check::Compose { project: "prime_webtool".into(), service: "nginx".into() });
+    let compose = Compose { project: "prime_webtool".into(), service: "nginx".into() };
+    let compose = NginxSource::Container(Reference::Service(compose));
     let line = NginxConfig.by_hand(&site(compose, 443));
     assert_eq!(
         line,
         "docker exec \"$(docker ps -q --filter label=com.docker.compose.project=prime_webtool --filter \
          label=com.docker.compose.service=nginx)\" nginx -T"
     );
-    let line = TlsServed.by_hand(&site(NginxSource::Container("prime_webtool_nginx_1".into()), 443));
+    let line = TlsServed.by_hand(&site(NginxSource::Container(Reference::Name("prime_webtool_nginx_1".into())), 443));
     assert!(line.contains("docker cp -L prime_webtool_nginx_1:/etc/letsencrypt/live/a.test/fullchain.pem - | tar -xO"));
     for check in CHECKS {
         for source in [web(), NginxSource::Host] {
@@ -322,7 +322,7 @@ async fn real_case_23_a_renewed_certificate_is_seen_until_nginx_is_reloaded() {
     let live = Live::of(&context, PROGRAMS, &["-v", &mount, "-p", "127.0.0.1::8443"], &argv).await;
     let port = live::docker(&context, &["port", &live.name, "8443/tcp"]).await.text();
     let port: u16 = port.lines().next().and_then(|line| line.trim().rsplit_once(':')).unwrap().1.parse().unwrap();
-    let site = site(NginxSource::Container(live.name.clone()), port);
+    let site = site(NginxSource::Container(Reference::Name(live.name.clone())), port);
     let settled = async |wanted: &str| {
         let mut found = Vec::new();
         for _ in 0..30 {

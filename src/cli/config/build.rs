@@ -5,13 +5,13 @@
 
 use super::{
     model::{
-        Backup, Certificate, Compression, Deploy, Destination, Dump, Ec2, Email, Gunicorn, GunicornSource, Http, Keep,
-        KeyType, Level, Lookup, Method, Mode, Model, Mounted, Nginx, NginxSource, Notify, Oauth, Rds, Reload, S3,
-        Schedule, Service, Site, Timers, Tls, When, Which, Wish,
+        Backup, Certificate, Compression, Deploy, Destination, Dump, Ec2, Email, Gunicorn, Http, Keep, KeyType, Level,
+        Lookup, Method, Mode, Model, Mounted, Nginx, Notify, Oauth, Rds, Reload, S3, Schedule, Service, Site, Timers,
+        Tls, When, Which, Wish,
     },
     value::{FromValue, Tree, Value},
 };
-use crate::check::{Compose, TlsVersion};
+use crate::check::{Compose, GunicornSource, NginxSource, Reference, TlsVersion};
 
 /// The model of a tree without mistakes.
 pub fn build(tree: &Tree) -> Option<Model> {
@@ -72,10 +72,8 @@ fn tls(tree: &Tree) -> Option<Tls> {
 }
 
 fn nginx(tree: &Tree) -> Option<Nginx> {
-    let source = if let Some(name) = tree.maybe("container")? {
-        NginxSource::Container(name)
-    } else if let Some(compose) = tree.maybe("compose")? {
-        NginxSource::Compose(compose)
+    let source = if let Some(reference) = reference(tree)? {
+        NginxSource::Container(reference)
     } else if let Some(path) = tree.maybe("dump")? {
         NginxSource::Dump(path)
     } else if let Some(path) = tree.maybe("files")? {
@@ -93,11 +91,16 @@ fn nginx(tree: &Tree) -> Option<Nginx> {
     })
 }
 
+/// The container that a section names, by `container` or by `compose`.
+fn reference(tree: &Tree) -> Option<Option<Reference>> {
+    let name = tree.maybe("container")?.map(Reference::Name);
+    let service = tree.maybe("compose")?.map(Reference::Service);
+    Some(name.or(service))
+}
+
 fn gunicorn(tree: &Tree) -> Option<Gunicorn> {
-    let source = if let Some(name) = tree.maybe("container")? {
-        GunicornSource::Container(name)
-    } else if let Some(compose) = tree.maybe("compose")? {
-        GunicornSource::Compose(compose)
+    let source = if let Some(reference) = reference(tree)? {
+        GunicornSource::Container(reference)
     } else if let Some(path) = tree.maybe("pid_file")? {
         GunicornSource::PidFile(path)
     } else {
@@ -210,10 +213,8 @@ fn certificate(name: &str, tree: &Tree) -> Option<Certificate> {
 }
 
 fn reload(tree: &Tree) -> Option<Reload> {
-    Some(if let Some(name) = tree.maybe("container")? {
-        Reload::Container(name)
-    } else if let Some(compose) = tree.maybe("compose")? {
-        Reload::Compose(compose)
+    Some(if let Some(reference) = reference(tree)? {
+        Reload::Container(reference)
     } else if let Some(unit) = tree.maybe("systemd")? {
         Reload::Systemd(unit)
     } else {

@@ -8,7 +8,7 @@ use url::Url;
 
 use super::secret::Secret;
 use crate::{
-    check::{Compose, Threshold, TlsVersion},
+    check::{GunicornSource, NginxSource, Reference, Threshold, TlsVersion},
     rules::calendar::{Dates, Hours, Repeat, Window},
 };
 
@@ -92,15 +92,6 @@ pub struct Nginx {
     pub headers: Vec<(String, String)>,
 }
 
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum NginxSource {
-    Container(String),
-    Compose(Compose),
-    Host,
-    Dump(PathBuf),
-    Files(PathBuf),
-}
-
 /// `[site.NAME.gunicorn]`.
 #[derive(Clone, Debug)]
 pub struct Gunicorn {
@@ -110,14 +101,6 @@ pub struct Gunicorn {
     pub timeout: Option<u32>,
     pub graceful_timeout: Option<u32>,
     pub forwarded_allow_ips: Option<String>,
-}
-
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum GunicornSource {
-    Container(String),
-    Compose(Compose),
-    PidFile(PathBuf),
-    Argv(Vec<String>),
 }
 
 /// `[site.NAME.oauth]`.
@@ -265,8 +248,7 @@ pub enum KeyType {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub enum Reload {
     Command(Vec<String>),
-    Compose(Compose),
-    Container(String),
+    Container(Reference),
     Systemd(String),
 }
 

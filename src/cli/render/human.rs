@@ -108,9 +108,9 @@ impl<'a> Page<'a> {
                 self.detail("observed", finding.observed.as_deref(), Style::new());
                 self.detail("cause", finding.cause.as_deref(), Style::new());
                 self.detail("fix", finding.fix.as_deref(), self.palette.strong);
-            }
-            for note in notes(&finding.data) {
-                self.detail("note", Some(note), Style::new());
+                for note in notes(&finding.data) {
+                    self.detail("note", Some(note), Style::new());
+                }
             }
         }
         if self.view.explain {
@@ -347,6 +347,19 @@ mod tests {
                 assert!(line.width() <= width || line.contains('|'), "{} > {width}: {line}", line.width());
             }
         }
+    }
+
+    #[test]
+    fn notes_on_what_is_fine_are_shown_only_when_asked_for() {
+        let noted = |status| {
+            let mut report = Report::new("check", "web-1", sample::now());
+            report.findings.push(Finding::new("tls.hygiene", "prime", status, "x").data("notes", vec!["remark"]));
+            report
+        };
+        let shown = |status, verbose| {
+            render(human(), &noted(status), &View { verbose, ..at(80, false) }).contains("note     remark")
+        };
+        assert!(!shown(Status::Pass, false) && shown(Status::Pass, true) && shown(Status::Warn, false));
     }
 
     #[test]

@@ -96,7 +96,7 @@ fn a_site_of_the_file_is_as_the_file_says() {
     assert_eq!((api.timeout, api.tls.min_version), (Duration::from_secs(3), TlsVersion::Tls13));
     assert_eq!(api.tls.warn, Threshold::Time(Duration::from_secs(21 * 86_400)));
     let nginx = api.nginx.as_ref().unwrap();
-    assert_eq!(nginx.source, NginxSource::Host);
+    assert_eq!(nginx.source, crate::check::NginxSource::Host);
     assert_eq!(nginx.headers.len(), 1, "headers of the file take the place of the default");
     assert_eq!(closed.http, HttpSide::Closed);
     assert_eq!(closed.fingerprints[0][..3], [0x9f, 0x86, 0xd0]);

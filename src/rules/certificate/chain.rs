@@ -96,7 +96,7 @@ fn judge(subject: &str, tls: &TlsObservation) -> Finding {
 /// Expired and not-yet-valid are `tls.validity`'s own finding, unless it is an intermediate that is over.
 fn apart_from_dates(subject: &str, tls: &TlsObservation, leaf: &Certificate, dates: &PathFault) -> Finding {
     if !(leaf.not_before..=leaf.not_after).contains(&tls.path.at) {
-        let summary = "the certificates lead to a trusted root, their dates apart (see tls.validity)";
+        let summary = "the certificates lead to a trusted root; tls.validity judges their dates";
         return Finding::pass("tls.chain", subject, summary);
     }
     let walk = tls.walk();

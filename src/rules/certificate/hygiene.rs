@@ -28,18 +28,18 @@ pub fn hygiene(subject: &str, tls: &TlsObservation, server_time: Option<Timestam
     let finding = if leaf.must_staple && !tls.stapled {
         Finding::fail("tls.hygiene", subject, "the certificate demands a stapled OCSP answer, and none is sent")
             .expected("an OCSP answer in the handshake (RFC 7633)")
+            .observed("a handshake without one")
             .fix("in nginx: `ssl_stapling on;` with `resolver`; or issue the certificate without must-staple")
             .data("reason", "must-staple")
     } else {
         match notes.as_slice() {
-            [] => Finding::pass("tls.hygiene", subject, "nothing untidy"),
+            [] => Finding::pass("tls.hygiene", subject, "nothing needless is sent"),
             [one] => Finding::pass("tls.hygiene", subject, format!("harmless: {one}")),
             [first, rest @ ..] => {
-                Finding::pass("tls.hygiene", subject, format!("harmless: {first} (and {} more notes)", rest.len()))
+                Finding::pass("tls.hygiene", subject, format!("harmless: {first} (and {} more)", rest.len()))
             }
         }
     };
-    let finding = if notes.is_empty() { finding } else { finding.observed(notes.join("; ")) };
     Some(finding.data("notes", notes))
 }
 

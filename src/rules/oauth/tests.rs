@@ -97,7 +97,8 @@ fn case_61_pkce_without_state_passes_with_a_note() {
     let second = to(&target(&[("state", ""), ("code_challenge", "CHALLENGE-2")]));
     let findings = judged(&to(&target(&[("state", "")])), &second);
     assert_eq!(verdicts(&findings), [(Status::Pass, "")]);
-    assert!(findings[0].summary.contains("no `state`"), "{}", findings[0].summary);
+    let notes = findings[0].data["notes"].as_array().unwrap();
+    assert!(notes.iter().any(|note| note.as_str().unwrap().contains("no `state`")), "{notes:?}");
 }
 
 #[test]

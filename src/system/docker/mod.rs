@@ -36,6 +36,24 @@ pub struct Docker<'a> {
     program: OnceLock<&'static str>,
 }
 
+/// How a container is referred to.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Reference {
+    /// By its name or id.
+    Name(String),
+    /// By the labels of its Compose service.
+    Service(Compose),
+}
+
+/// A Compose project and service (`com.docker.compose.project`, `com.docker.compose.service`).
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Compose {
+    /// The project.
+    pub project: String,
+    /// The service.
+    pub service: String,
+}
+
 /// What `docker inspect` says of one container, as far as mainstay needs it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Container {
@@ -119,6 +137,18 @@ impl<'a> Docker<'a> {
         self.program.get().copied().unwrap_or("docker")
     }
 
+    /// The container that is referred to.
+    ///
+    /// # Errors
+    ///
+    /// Why it could not be looked at. A container that does not run is no error here.
+    pub async fn find(&self, reference: &Reference) -> Result<Container, Trouble> {
+        match reference {
+            Reference::Name(name) => self.inspect(name).await,
+            Reference::Service(Compose { project, service }) => self.find_service(project, service).await,
+        }
+    }
+
     /// The container of this name or id; where only its twin with `-` for `_` (or the other way round) is there, that
     /// one, with a note: Compose 2 names `x-web-1` what Compose 1 named `x_web_1`.
     ///
@@ -149,7 +179,7 @@ impl<'a> Docker<'a> {
     /// # Errors
     ///
     /// Why it could not be looked at. A container that does not run is no error here.
-    pub async fn find_service(&self, project: &str, service: &str) -> Result<Container, Trouble> {
+    async fn find_service(&self, project: &str, service: &str) -> Result<Container, Trouble> {
         let filter = |label: &str, value: &str| format!("label=com.docker.compose.{label}={value}");
         let (project_filter, service_filter) = (filter("project", project), filter("service", service));
         let arguments = ["ps", "-aq", "--no-trunc", "--filter", &project_filter, "--filter", &service_filter];
@@ -314,6 +344,20 @@ impl<'a> Docker<'a> {
             }
         }
         Err(Trouble::Absent)
+    }
+}
+
+impl Reference {
+    /// The container as one word of a shell's command line.
+    pub fn in_shell(&self) -> String {
+        match self {
+            Self::Name(name) => shell_words::quote(name).into_owned(),
+            Self::Service(Compose { project, service }) => format!(
+                "\"$(docker ps -q --filter label=com.docker.compose.project={} --filter label=com.docker.compose.service={})\"",
+                shell_words::quote(project),
+                shell_words::quote(service),
+            ),
+        }
     }
 }
 

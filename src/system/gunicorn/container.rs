@@ -6,23 +6,25 @@ use std::{
 };
 
 use super::{
-    Place,
     master::{self, Wanted},
-    missing, proc,
+    missing,
 };
 use crate::{
     rules::gunicorn::{
         Evidence, File, Name, Network, Observation, Published, Role, Settings, Subnet, Trouble, command,
         of_first_process, role,
     },
-    system::docker::{self, Container, Docker, Process},
+    system::{
+        docker::{self, Container, Docker, Process, Reference},
+        procfs,
+    },
 };
 
 /// More processes than this are not searched for the master's twin inside the container.
 const SEARCHED: usize = 512;
 
-pub(super) async fn observe(docker: &Docker<'_>, place: Place<'_>) -> Result<Observation, Trouble> {
-    let container = find(docker, place).await?;
+pub(super) async fn observe(docker: &Docker<'_>, reference: &Reference) -> Result<Observation, Trouble> {
+    let container = docker.find(reference).await?;
     if container.state != "running" {
         return Err(not_running(container));
     }
@@ -54,15 +56,6 @@ pub(super) async fn observe(docker: &Docker<'_>, place: Place<'_>) -> Result<Obs
         network: Some(network(docker, &container).await),
         notes,
     })
-}
-
-/// The container of a place that is one.
-pub(super) async fn find(docker: &Docker<'_>, place: Place<'_>) -> Result<Container, docker::Trouble> {
-    match place {
-        Place::Container(name) => docker.inspect(name).await,
-        Place::Service { project, service } => docker.find_service(project, service).await,
-        Place::PidFile(_) | Place::Argv(_) => Err(docker::Trouble::Other("this is no container".to_owned())),
-    }
 }
 
 /// The processes of gunicorn in a container.
@@ -166,10 +159,10 @@ async fn started(docker: &Docker<'_>, container: &Container, chief: &Process) ->
 
 /// Reads the master on this machine, when the engine's processes are this machine's.
 fn here(container: &Container, chief: &Process) -> Option<Started> {
-    let words = proc::arguments(chief.pid).ok().filter(|words| is_same(words, chief))?;
+    let words = procfs::arguments(chief.pid).ok().filter(|words| is_same(words, chief))?;
     Some(Started {
         arguments: command(&words)?.arguments,
-        environment: proc::environment(chief.pid).or_else(|_| behind_no_script(container)),
+        environment: procfs::environment(chief.pid).or_else(|_| behind_no_script(container)),
         witness: Witness::Here(chief.pid),
         evidence: format!("/proc/{}/cmdline", chief.pid),
     })
@@ -181,12 +174,12 @@ async fn inside(docker: &Docker<'_>, container: &Container, chief: &Process) -> 
     for pid in pids {
         let path = format!("/proc/{pid}/cmdline");
         let Some(bytes) = cat(docker, container, &path).await else { continue };
-        let words = proc::words(&bytes);
+        let words = procfs::words(&bytes);
         if !is_same(&words, chief) {
             continue;
         }
         let environment = cat(docker, container, &format!("/proc/{pid}/environ")).await;
-        let environment = environment.map(|bytes| proc::variables(&bytes)).filter(|variables| !variables.is_empty());
+        let environment = environment.map(|bytes| procfs::variables(&bytes)).filter(|variables| !variables.is_empty());
         return Some(Started {
             arguments: command(&words)?.arguments,
             environment: environment.map_or_else(|| behind_no_script(container), Ok),
@@ -282,7 +275,7 @@ async fn folder(
         return Ok((PathBuf::from(folder), Start::Certain));
     }
     let read = match started.witness {
-        Witness::Here(pid) => proc::folder(pid).ok(),
+        Witness::Here(pid) => procfs::folder(pid).ok(),
         Witness::Inside(pid) => {
             let output = docker.exec(&container.id, &["readlink", &format!("/proc/{pid}/cwd")]).await;
             output.ok().filter(|output| output.success()).map(|output| PathBuf::from(output.text().trim_end()))

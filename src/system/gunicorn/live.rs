@@ -20,7 +20,7 @@ fn shown(observation: &Observation, name: Name) -> String {
 }
 
 /// Looks until this many workers live.
-async fn until(context: &Context, place: Place<'_>, workers: u64) -> Observation {
+async fn until(context: &Context, place: &Source, workers: u64) -> Observation {
     let mut last = None;
     for _ in 0..50 {
         let seen = observe(context, place, TIMEOUT).await;
@@ -50,7 +50,7 @@ async fn case_48_a_real_master_that_got_one_worker_more() {
     let argv = ["/usr/bin/gunicorn", "-w3", "-b", "0.0.0.0:8000", "-n", "my app", APPLICATION];
     let live = Live::of(&context, &["/usr/bin/true"], &options, &argv).await;
 
-    let seen = until(&context, Place::Container(&live.name), 3).await;
+    let seen = until(&context, &Source::Container(Reference::Name(live.name.clone())), 3).await;
     assert_eq!(shown(&seen, Name::Workers), "3 (argv)");
     assert_eq!(shown(&seen, Name::Threads), "4 (GUNICORN_CMD_ARGS)");
     assert_eq!(shown(&seen, Name::Timeout), "90 (/app/gunicorn.conf.py:1)");
@@ -59,7 +59,7 @@ async fn case_48_a_real_master_that_got_one_worker_more() {
     assert_eq!(seen.network.as_ref().unwrap().published[0].host_address, "127.0.0.1");
 
     docker(&context, &["kill", "-s", "TTIN", &live.name]).await;
-    let seen = until(&context, Place::Container(&live.name), 4).await;
+    let seen = until(&context, &Source::Container(Reference::Name(live.name.clone())), 4).await;
     assert_eq!(shown(&seen, Name::Workers), "3 (argv)");
 }
 
@@ -84,7 +84,8 @@ async fn a_real_master_is_found_by_its_pid_file() {
     command.folder = Some(folder.path().to_owned());
     command.environment = vec![("WEB_CONCURRENCY".into(), "9".into()), ("GUNICORN_CMD_ARGS".into(), "-t 33".into())];
     let server = context.runner.run(command.timeout(Duration::from_secs(60)));
-    let look = until(&context, Place::PidFile(&pid_file), 2);
+    let source = Source::PidFile(pid_file);
+    let look = until(&context, &source, 2);
     let seen = tokio::select! {
         seen = look => seen,
         ended = server => panic!("gunicorn ended: {ended:?}"),

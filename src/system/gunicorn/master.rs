@@ -5,8 +5,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{from_folder, from_module, missing, proc};
-use crate::rules::gunicorn::{Evidence, File, Location, Role, Settings, changes_folder, location, role};
+use super::{from_folder, from_module, missing};
+use crate::{
+    rules::gunicorn::{Evidence, File, Location, Role, Settings, changes_folder, location, role},
+    system::procfs,
+};
 
 /// What a second master means.
 pub(super) const TWIN: &str = "USR2 started a second master beside the first one, and nobody has ended either";
@@ -71,7 +74,16 @@ pub(super) fn wanted(
 
 /// Whether this child of a master is a second master: USR2 hands it the first one's pid.
 pub(super) fn is_twin(pid: u32) -> bool {
-    proc::environment(pid).is_ok_and(|environment| environment.contains_key("GUNICORN_PID"))
-        && !proc::gunicorns_below(pid).is_empty()
-        || proc::arguments(pid).is_ok_and(|words| role(&words) == Some(Role::Master))
+    procfs::environment(pid).is_ok_and(|environment| environment.contains_key("GUNICORN_PID"))
+        && !gunicorns_below(pid).is_empty()
+        || procfs::arguments(pid).is_ok_and(|words| role(&words) == Some(Role::Master))
+}
+
+/// The children of a process that are gunicorn: its workers, and a second master after USR2.
+pub(super) fn gunicorns_below(pid: u32) -> Vec<u32> {
+    let is_gunicorn = |child: &u32| {
+        let role = procfs::arguments(*child).ok().and_then(|words| role(&words));
+        matches!(role, Some(Role::Plain | Role::Worker | Role::Master))
+    };
+    procfs::children(pid).into_iter().filter(is_gunicorn).collect()
 }

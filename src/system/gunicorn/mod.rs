@@ -6,7 +6,6 @@
 
 mod container;
 mod master;
-mod proc;
 
 use std::{
     collections::BTreeMap,
@@ -17,28 +16,25 @@ use std::{
 
 use super::{
     Context,
-    docker::{self, Docker},
+    docker::{self, Docker, Reference},
+    file, procfs,
 };
 use crate::rules::gunicorn::{
     Evidence, File, Location, Network, Observation, Role, Settings, Trouble, command, location, role,
 };
 
-/// Where a gunicorn is.
-#[derive(Clone, Copy, Debug)]
-pub enum Place<'a> {
-    /// In the container of this name or id.
-    Container(&'a str),
-    /// In the container of this Compose service.
-    Service {
-        /// The Compose project.
-        project: &'a str,
-        /// The service.
-        service: &'a str,
-    },
-    /// On this machine, its pid in this file.
-    PidFile(&'a Path),
+/// Pid files and configuration files are smaller; more is not read.
+const FILE_LIMIT: u64 = 4 << 20;
+
+/// Where a gunicorn can be found.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// In a container.
+    Container(Reference),
+    /// On this machine, the pid of its master in this file.
+    PidFile(PathBuf),
     /// Nowhere: only a command line, for a rehearsal.
-    Argv(&'a [String]),
+    Argv(Vec<String>),
 }
 
 /// Looks at a gunicorn; each question to the container engine within `timeout`.
@@ -46,17 +42,17 @@ pub enum Place<'a> {
 /// # Errors
 ///
 /// Why it could not be looked at.
-pub async fn observe(context: &Context, place: Place<'_>, timeout: Duration) -> Result<Observation, Trouble> {
-    match place {
-        Place::Argv(words) => given(context, words),
-        Place::Container(_) | Place::Service { .. } => container::observe(&Docker::new(context, timeout), place).await,
-        Place::PidFile(path) => of_pid_file(&context.folder.join(path)),
+pub async fn observe(context: &Context, source: &Source, timeout: Duration) -> Result<Observation, Trouble> {
+    match source {
+        Source::Argv(words) => given(context, words),
+        Source::Container(reference) => container::observe(&Docker::new(context, timeout), reference).await,
+        Source::PidFile(path) => of_pid_file(&context.folder.join(path)),
     }
 }
 
 /// The address from which the nginx in another container reaches this gunicorn, when the two share one network.
-pub async fn peer(context: &Context, nginx: Place<'_>, network: &Network, timeout: Duration) -> Option<IpAddr> {
-    let nginx = container::find(&Docker::new(context, timeout), nginx).await.ok()?;
+pub async fn peer(context: &Context, nginx: &Reference, network: &Network, timeout: Duration) -> Option<IpAddr> {
+    let nginx = Docker::new(context, timeout).find(nginx).await.ok()?;
     let mut shared = nginx.networks.iter().filter_map(|theirs| {
         let ours = network.subnets.iter().any(|subnet| subnet.name == theirs.name);
         theirs.address.parse().ok().filter(|_| ours)
@@ -102,9 +98,9 @@ fn given(context: &Context, words: &[String]) -> Result<Observation, Trouble> {
 
 fn of_pid_file(path: &Path) -> Result<Observation, Trouble> {
     let shown = path.display();
-    let text = proc::small_file(path).map_err(|error| Trouble {
+    let text = file::read_text(path, FILE_LIMIT).map_err(|error| Trouble {
         reason: "no-pid-file",
-        what: format!("the pid file {shown} cannot be read: {error}"),
+        what: format!("the pid file {shown} cannot be read: {}", file::why(&error)),
         fix: "start gunicorn with --pid and this path, correct `pid_file`, or run mainstay as a user who may read it"
             .to_owned(),
     })?;
@@ -113,9 +109,9 @@ fn of_pid_file(path: &Path) -> Result<Observation, Trouble> {
         what: format!("the pid file {shown} holds no pid"),
         fix: "name the file that gunicorn's --pid writes".to_owned(),
     })?;
-    let words = proc::arguments(pid).map_err(|error| Trouble {
+    let words = procfs::arguments(pid).map_err(|_| Trouble {
         reason: "not-running",
-        what: format!("the pid file {shown} names {pid}, and no such process runs ({error})"),
+        what: format!("the pid file {shown} names {pid}, and no such process runs"),
         fix: "start gunicorn; a file that a crash left behind can be removed".to_owned(),
     })?;
     let Some(seen) = role(&words) else {
@@ -125,15 +121,21 @@ fn of_pid_file(path: &Path) -> Result<Observation, Trouble> {
             fix: "start gunicorn; a file that a crash left behind can be removed".to_owned(),
         });
     };
-    let children = proc::gunicorns_below(pid);
+    let children = master::gunicorns_below(pid);
     let twins = children.iter().filter(|child| master::is_twin(**child)).count();
     let settings = match (seen, command(&words)) {
         (Role::Plain, Some(found)) => {
-            let environment = proc::environment(pid).map_err(|error| {
-                format!("the environment of pid {pid} cannot be read ({error}); run mainstay as root or as its user")
+            let environment = procfs::environment(pid).map_err(|error| {
+                format!(
+                    "the environment of pid {pid} cannot be read ({}); run mainstay as root or as its user",
+                    file::why(&error)
+                )
             });
-            let folder = proc::folder(pid).map_err(|error| {
-                format!("the folder of pid {pid} cannot be read ({error}); run mainstay as root or as its user")
+            let folder = procfs::folder(pid).map_err(|error| {
+                format!(
+                    "the folder of pid {pid} cannot be read ({}); run mainstay as root or as its user",
+                    file::why(&error)
+                )
             });
             master::settings(found.arguments, environment, folder, read)
         }
@@ -159,10 +161,10 @@ fn of_pid_file(path: &Path) -> Result<Observation, Trouble> {
 
 /// A configuration file of this machine; `None` when it does not exist.
 fn read(path: &Path, shown: &str) -> Result<Option<File>, String> {
-    match proc::small_file(path) {
+    match file::read_text(path, FILE_LIMIT) {
         Ok(text) => Ok(Some(File { path: shown.to_owned(), text })),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-        Err(error) => Err(format!("the configuration file {} cannot be read: {error}", path.display())),
+        Err(error) => Err(format!("the configuration file {} cannot be read: {}", path.display(), file::why(&error))),
     }
 }
 

@@ -61,7 +61,8 @@ async fn case_46_a_title_hides_the_arguments_and_the_engine_knows_them() {
         )
         .on(" top ", 0, top(&[(0, 9, "gunicorn: master [app]"), (1, 0, "gunicorn: worker [app]")]), "")
         .on(" cp ", 1, "", ABSENT);
-    let seen = observe(&context(engine).0, Place::Container("web"), TIMEOUT).await.unwrap();
+    let seen =
+        observe(&context(engine).0, &Source::Container(Reference::Name("web".to_owned())), TIMEOUT).await.unwrap();
     assert_eq!(shown(&seen, Name::Workers), "3 (argv)");
     assert_eq!(shown(&seen, Name::ForwardedAllowIps), "* (argv)");
     assert_eq!(shown(&seen, Name::Threads), "1 (default)");
@@ -76,7 +77,8 @@ async fn case_47_a_title_behind_a_script_is_unknown() {
     let engine = Scripted::default()
         .on("inspect", 0, inspected(&["./entrypoint.sh", "gunicorn", "-w", "3"], &[]), "")
         .on(" top ", 0, top(&[(0, 9, "gunicorn: master [app]")]), "");
-    let seen = observe(&context(engine).0, Place::Container("web"), TIMEOUT).await.unwrap();
+    let seen =
+        observe(&context(engine).0, &Source::Container(Reference::Name("web".to_owned())), TIMEOUT).await.unwrap();
     assert!(seen.settings.is_unknown());
     assert!(shown(&seen, Name::Workers).contains("entrypoint.sh"), "{}", shown(&seen, Name::Workers));
 }
@@ -92,13 +94,15 @@ async fn what_a_title_hides_the_control_socket_tells() {
         )
     };
     let engine = hidden().on("gunicornc -j -c", 0, r#"{"workers": 3, "threads": 1, "timeout": 90}"#, "");
-    let seen = observe(&context(engine).0, Place::Container("web"), TIMEOUT).await.unwrap();
+    let seen =
+        observe(&context(engine).0, &Source::Container(Reference::Name("web".to_owned())), TIMEOUT).await.unwrap();
     assert_eq!(shown(&seen, Name::Workers), "3 (control socket)");
     assert!(matches!(seen.settings.reading(Name::ForwardedAllowIps), Reading::Unknown(_)), "it does not tell that");
     assert_eq!(seen.notes, ["workers, threads, timeout as gunicorn's control socket tells them"]);
 
     let engine = hidden().on("gunicornc -j -c", 1, r#"{"workers": 3}"#, "Error: cannot connect");
-    let seen = observe(&context(engine).0, Place::Container("web"), TIMEOUT).await.unwrap();
+    let seen =
+        observe(&context(engine).0, &Source::Container(Reference::Name("web".to_owned())), TIMEOUT).await.unwrap();
     assert!(seen.settings.is_unknown() && seen.notes.is_empty(), "{seen:?}");
 }
 
@@ -121,7 +125,7 @@ async fn the_container_is_asked_where_the_pid_is_not_visible_here() {
         .on("readlink /proc/1/cwd", 0, "/srv\n", "")
         .on(" cp ", 1, "", "no such file or directory");
     let (context, engine) = context(engine);
-    let seen = observe(&context, Place::Container("web"), TIMEOUT).await.unwrap();
+    let seen = observe(&context, &Source::Container(Reference::Name("web".to_owned())), TIMEOUT).await.unwrap();
     assert_eq!(shown(&seen, Name::Workers), "2 (argv)");
     assert_eq!(shown(&seen, Name::Threads), "4 (GUNICORN_CMD_ARGS)");
     assert_eq!(shown(&seen, Name::Timeout), "unknown (the configuration file conf/prod.py is not there)");
@@ -137,7 +141,8 @@ async fn an_environment_behind_a_script_hides_what_it_could_set() {
         .on(" top ", 0, top(&[(0, 9, "gunicorn -w 3 app:app")]), "")
         .on("cat /proc/1/cmdline", 0, cmdline, "")
         .on("cat /proc/1/environ", 1, "", "cat: /proc/1/environ: Permission denied");
-    let seen = observe(&context(engine).0, Place::Container("web"), TIMEOUT).await.unwrap();
+    let seen =
+        observe(&context(engine).0, &Source::Container(Reference::Name("web".to_owned())), TIMEOUT).await.unwrap();
     assert_eq!(shown(&seen, Name::Workers), "3 (argv)");
     assert!(matches!(seen.settings.reading(Name::Threads), Reading::Unknown(reason) if reason.contains("environment")));
 }
@@ -158,7 +163,8 @@ async fn two_masters_by_their_titles_are_an_upgrade() {
             "",
         )
         .on(" cp ", 1, "", ABSENT);
-    let seen = observe(&context(engine).0, Place::Container("web"), TIMEOUT).await.unwrap();
+    let seen =
+        observe(&context(engine).0, &Source::Container(Reference::Name("web".to_owned())), TIMEOUT).await.unwrap();
     assert_eq!((seen.masters, seen.live_workers), (2, Some(1)));
     assert!(seen.notes.iter().any(|note| note.contains("USR2")), "{:?}", seen.notes);
 }
@@ -182,7 +188,9 @@ async fn what_hinders_is_told_with_what_to_do() {
             "only `nginx: master process nginx`",
         ),
     ] {
-        let trouble = observe(&context(engine).0, Place::Container("web"), TIMEOUT).await.unwrap_err();
+        let trouble = observe(&context(engine).0, &Source::Container(Reference::Name("web".to_owned())), TIMEOUT)
+            .await
+            .unwrap_err();
         assert_eq!(trouble.reason, reason, "{trouble:?}");
         assert!(trouble.what.contains(part) && !trouble.fix.is_empty(), "{trouble:?}");
     }
@@ -192,12 +200,12 @@ async fn what_hinders_is_told_with_what_to_do() {
 async fn a_rehearsal_reads_the_given_words_only() {
     let (context, engine) = context(Scripted::default());
     let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
-    let seen = observe(&context, Place::Argv(&words("gunicorn -w 3 app:app")), TIMEOUT).await.unwrap();
+    let seen = observe(&context, &Source::Argv(words("gunicorn -w 3 app:app")), TIMEOUT).await.unwrap();
     assert_eq!(shown(&seen, Name::Workers), "3 (argv)");
     assert_eq!((seen.live_workers, &seen.network), (None, &None));
-    let refused = observe(&context, Place::Argv(&words("gunicorn --work 3 app:app")), TIMEOUT).await.unwrap();
+    let refused = observe(&context, &Source::Argv(words("gunicorn --work 3 app:app")), TIMEOUT).await.unwrap();
     assert!(refused.refused.unwrap().contains("ambiguous option"));
-    assert!(observe(&context, Place::Argv(&words("uwsgi -w 3")), TIMEOUT).await.is_err());
+    assert!(observe(&context, &Source::Argv(words("uwsgi -w 3")), TIMEOUT).await.is_err());
     assert!(engine.asked().is_empty());
 }
 
@@ -216,7 +224,7 @@ async fn a_pid_file_that_leads_nowhere_is_told() {
             #[expect(clippy::disallowed_methods, reason = "a test's own file")]
             std::fs::write(folder.path().join("app.pid"), content).unwrap();
         }
-        let trouble = observe(&context, Place::PidFile(Path::new("app.pid")), TIMEOUT).await.unwrap_err();
+        let trouble = observe(&context, &Source::PidFile("app.pid".into()), TIMEOUT).await.unwrap_err();
         assert_eq!(trouble.reason, reason, "{trouble:?}");
     }
 }

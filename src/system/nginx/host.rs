@@ -8,6 +8,7 @@ use crate::{
     system::{
         Context,
         docker::Process,
+        file,
         process::{Command, Failure},
         procfs,
     },
@@ -82,9 +83,9 @@ pub(super) fn processes(context: &Context) -> (Vec<Process>, Vec<procfs::Seen>) 
 type Parsed = Result<crate::rules::nginx::Config, crate::rules::nginx::ParseError>;
 
 fn from_files(main: &str) -> Result<Parsed, Fault> {
-    super::read_text(Path::new(main)).map_err(|why| Fault {
+    file::read_text(Path::new(main), super::FILE_LIMIT).map_err(|error| Fault {
         reason: "unreadable",
-        what: format!("`{main}`: {why}"),
+        what: format!("`{main}`: {}", file::why(&error)),
         fix: "run mainstay with sudo".to_owned(),
     })?;
     Ok(parse_files(main, &shelf::Local::here()))

@@ -25,7 +25,8 @@ pub use title::{Role, Start, role};
 
 use super::{
     Context,
-    docker::{Container, Copied, Docker, Process, Trouble},
+    docker::{Container, Copied, Docker, Process, Reference, Trouble},
+    file,
     process::Output,
 };
 use crate::rules::{
@@ -39,24 +40,17 @@ const FILE_LIMIT: u64 = 16 << 20;
 /// How [`Nginx::refusal`] begins where nginx printed nothing in time.
 pub const SLOW: &str = "nginx -T did not end";
 
-/// Where to look for nginx.
-#[derive(Clone, Copy, Debug)]
-pub enum Target<'a> {
-    /// In a container, by its name or id.
-    Container(&'a str),
+/// Where an nginx configuration can be read.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub enum Source {
+    /// In the nginx of a container.
+    Container(Reference),
     /// In the saved output of `nginx -T`.
-    Dump(&'a Path),
+    Dump(PathBuf),
     /// In a main configuration file, with what it includes beside it.
-    Files(&'a Path),
-    /// On this machine.
+    Files(PathBuf),
+    /// In the nginx of this machine.
     Host,
-    /// In the container of a Compose service.
-    Service {
-        /// The project.
-        project: &'a str,
-        /// The service.
-        service: &'a str,
-    },
 }
 
 /// Where nginx was found.
@@ -109,34 +103,29 @@ pub struct Fault {
 }
 
 impl Nginx {
-    /// Looks at the nginx of `target`; every command within `timeout`.
+    /// Looks at the nginx of `source`; every command within `timeout`.
     ///
     /// # Errors
     ///
     /// Why there is nothing to judge. An nginx that refuses its own configuration is no error here.
-    pub async fn observe(context: &Context, timeout: Duration, target: Target<'_>) -> Result<Self, Fault> {
-        match target {
-            Target::Container(name) => {
+    pub async fn observe(context: &Context, timeout: Duration, source: &Source) -> Result<Self, Fault> {
+        match source {
+            Source::Container(reference) => {
                 let docker = Docker::new(context, timeout);
-                let container = docker.inspect(name).await.and_then(Container::running)?;
+                let container = docker.find(reference).await.and_then(Container::running)?;
                 Self::in_container(context, timeout, &docker, container).await
             }
-            Target::Service { project, service } => {
-                let docker = Docker::new(context, timeout);
-                let container = docker.find_service(project, service).await.and_then(Container::running)?;
-                Self::in_container(context, timeout, &docker, container).await
+            Source::Host => host::observe(context, timeout).await,
+            Source::Dump(path) => {
+                let text = file::read_text(path, FILE_LIMIT).map_err(|error| Fault::unreadable(path, &error))?;
+                Ok(Self::of_files(context, timeout, Place::Dump(path.clone()), parse_dump(&text)))
             }
-            Target::Host => host::observe(context, timeout).await,
-            Target::Dump(path) => {
-                let text = read_text(path).map_err(|why| Fault::unreadable(path, &why))?;
-                Ok(Self::of_files(context, timeout, Place::Dump(path.to_owned()), parse_dump(&text)))
-            }
-            Target::Files(path) => {
+            Source::Files(path) => {
                 // Read first, so that a file that is not there is told as that and not as a fault in a configuration.
-                read_text(path).map_err(|why| Fault::unreadable(path, &why))?;
+                file::read_text(path, FILE_LIMIT).map_err(|error| Fault::unreadable(path, &error))?;
                 let main = path.to_string_lossy();
                 let config = parse_files(&main, &shelf::Local::beside(path));
-                Ok(Self::of_files(context, timeout, Place::Files(path.to_owned()), config))
+                Ok(Self::of_files(context, timeout, Place::Files(path.clone()), config))
             }
         }
     }
@@ -230,7 +219,7 @@ impl Nginx {
             }
             Place::Dump(_) => Err("a saved dump does not hold it".to_owned()),
             Place::Files(_) | Place::Host => {
-                let content = read_bytes(Path::new(path))?;
+                let content = file::read(Path::new(path), FILE_LIMIT).map_err(|error| file::why(&error))?;
                 Ok(Copied { content, modified: modified(Path::new(path))? })
             }
         }
@@ -385,10 +374,10 @@ impl From<Trouble> for Fault {
 }
 
 impl Fault {
-    fn unreadable(path: &Path, why: &str) -> Self {
+    fn unreadable(path: &Path, error: &std::io::Error) -> Self {
         Self {
             reason: "unreadable",
-            what: format!("`{}`: {why}", path.display()),
+            what: format!("`{}`: {}", path.display(), file::why(error)),
             fix: "correct the path in the `[site.NAME.nginx]` section, or let this user read the file".to_owned(),
         }
     }
@@ -417,32 +406,7 @@ fn words<'a>(start: &'a Start, more: &'a str) -> Vec<&'a str> {
     std::iter::once(start.program.as_str()).chain(start.arguments()).chain([more]).collect()
 }
 
-fn read_text(path: &Path) -> Result<String, String> {
-    read_bytes(path).map(|content| String::from_utf8_lossy(&content).into_owned())
-}
-
-/// A regular file of this machine; anything else may block or never end.
-fn read_bytes(path: &Path) -> Result<Vec<u8>, String> {
-    let data = fs::metadata(path).map_err(|error| plain(&error))?;
-    if !data.is_file() {
-        return Err("it is not a regular file".to_owned());
-    }
-    if data.len() > FILE_LIMIT {
-        return Err(format!("it is larger than {} MiB", FILE_LIMIT >> 20));
-    }
-    fs::read(path).map_err(|error| plain(&error))
-}
-
 fn modified(path: &Path) -> Result<Timestamp, String> {
-    let time = fs::metadata(path).and_then(|data| data.modified()).map_err(|error| plain(&error))?;
+    let time = fs::metadata(path).and_then(|data| data.modified()).map_err(|error| file::why(&error))?;
     Timestamp::try_from(time).map_err(|error| error.to_string())
-}
-
-/// The system's words without its number.
-fn plain(error: &std::io::Error) -> String {
-    match error.kind() {
-        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-        std::io::ErrorKind::PermissionDenied => "permission denied".to_owned(),
-        _ => error.to_string(),
-    }
 }

@@ -3,7 +3,7 @@
 use std::{
     cell::RefCell,
     collections::{BTreeMap, BTreeSet},
-    fs,
+    fs, io,
     path::{Path, PathBuf},
 };
 
@@ -11,7 +11,10 @@ use globset::GlobBuilder;
 
 use crate::{
     rules::nginx::{Config, ParseError, Source, parse_files},
-    system::docker::{Docker, Trouble},
+    system::{
+        docker::{Docker, Trouble},
+        file,
+    },
 };
 
 /// A configuration file is text that somebody wrote; more than this is none.
@@ -53,14 +56,13 @@ impl Local {
 impl Source for Local {
     fn read(&self, path: &str) -> Option<String> {
         let place = self.place(path);
-        match fs::metadata(&place) {
-            // Anything but a regular file may block or never end.
-            Ok(data) if data.is_file() && data.len() <= FILE_LIMIT => {
-                fs::read(&place).ok().map(|content| String::from_utf8_lossy(&content).into_owned())
-            }
+        match file::read_text(&place, FILE_LIMIT) {
+            Ok(text) => Some(text),
             // Copies leave out the list of media types that nginx brings along; it decides nothing here.
-            Err(_) if self.is_copy && path.ends_with("/mime.types") => Some(String::new()),
-            _ => None,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && self.is_copy && path.ends_with("/mime.types") => {
+                Some(String::new())
+            }
+            Err(_) => None,
         }
     }
 

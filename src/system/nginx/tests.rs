@@ -4,7 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use super::*;
 use crate::system::{
-    docker::live::{self, Live},
+    docker::{
+        Compose,
+        live::{self, Live},
+    },
     process::{Failure, Scripted},
 };
 
@@ -32,7 +35,7 @@ fn tar(files: &[(&str, &str)]) -> Vec<u8> {
     builder.into_inner().unwrap()
 }
 
-async fn fault(runner: Scripted, target: Target<'_>) -> Fault {
+async fn fault(runner: Scripted, target: &Source) -> Fault {
     match Nginx::observe(&context(runner), LIMIT, target).await {
         Err(fault) => fault,
         Ok(nginx) => panic!("{} was found", nginx.title()),
@@ -63,7 +66,7 @@ async fn the_dump_is_asked_with_the_masters_own_arguments() {
             "",
             "nginx version: nginx/1.25.3 (Ubuntu)\nconfigure arguments: --prefix=/usr\n",
         );
-    let nginx = Nginx::observe(&context(runner), LIMIT, Target::Container("web"))
+    let nginx = Nginx::observe(&context(runner), LIMIT, &Source::Container(Reference::Name("web".to_owned())))
         .await
         .unwrap_or_else(|fault| panic!("{fault:?}"));
     assert_eq!(nginx.config.as_ref().unwrap().files(), ["/x/prod.conf"]);
@@ -93,7 +96,7 @@ async fn case_40_a_refused_configuration_is_read_from_its_files_and_the_reason_k
         .on("nginx -V", 0, "", "nginx version: nginx/1.22.1\nconfigure arguments: --with-cc-opt='-g -O2' --conf-path=/etc/nginx/nginx.conf\n")
         .on("docker cp -L abc:/etc/nginx -", 0, files, "")
         .on("docker cp -L abc:/opt/extra.conf -", 0, tar(&[("extra.conf", "# nothing")]), "");
-    let nginx = Nginx::observe(&context(runner), LIMIT, Target::Container("web"))
+    let nginx = Nginx::observe(&context(runner), LIMIT, &Source::Container(Reference::Name("web".to_owned())))
         .await
         .unwrap_or_else(|fault| panic!("{fault:?}"));
     assert_eq!(nginx.refusal.as_deref(), Some(emerg));
@@ -103,10 +106,11 @@ async fn case_40_a_refused_configuration_is_read_from_its_files_and_the_reason_k
 
 #[tokio::test]
 async fn what_stands_in_the_way_is_a_fault_with_its_remedy() {
-    let absent = fault(Scripted::default(), Target::Container("web")).await;
+    let absent = fault(Scripted::default(), &Source::Container(Reference::Name("web".to_owned()))).await;
     assert_eq!(absent.reason, "docker-absent");
 
-    let service = Target::Service { project: "prime", service: "nginx" };
+    let service = Compose { project: "prime".to_owned(), service: "nginx".to_owned() };
+    let service = &Source::Container(Reference::Service(service));
     let forbidden = Scripted::default().on(
         "docker",
         1,
@@ -116,10 +120,10 @@ async fn what_stands_in_the_way_is_a_fault_with_its_remedy() {
     assert_eq!(fault(forbidden, service).await.reason, "engine-forbidden");
 
     let stuck = Scripted::default().fail("docker", Failure::TimedOut(LIMIT));
-    assert_eq!(fault(stuck, Target::Container("web")).await.reason, "engine-down");
+    assert_eq!(fault(stuck, &Source::Container(Reference::Name("web".to_owned()))).await.reason, "engine-down");
 
     let exited = Scripted::default().on("inspect", 0, INSPECT.replace("running", "exited"), "");
-    let exited = fault(exited, Target::Container("web")).await;
+    let exited = fault(exited, &Source::Container(Reference::Name("web".to_owned()))).await;
     assert_eq!(exited.reason, "not-running");
     assert!(exited.fix.contains("docker start web"), "{}", exited.fix);
 
@@ -129,19 +133,19 @@ async fn what_stands_in_the_way_is_a_fault_with_its_remedy() {
         table(&["7 1 9 gunicorn: master [app:app]"]),
         "",
     );
-    let other = fault(other, Target::Container("web")).await;
+    let other = fault(other, &Source::Container(Reference::Name("web".to_owned()))).await;
     assert_eq!(other.reason, "no-nginx");
     assert!(other.what.contains("gunicorn"), "{}", other.what);
 
-    let gone = fault(Scripted::default(), Target::Dump(Path::new("/no/such/dump.txt"))).await;
+    let gone = fault(Scripted::default(), &Source::Dump("/no/such/dump.txt".into())).await;
     assert_eq!((gone.reason, gone.what.as_str()), ("unreadable", "`/no/such/dump.txt`: there is no such file"));
-    assert_eq!(fault(Scripted::default(), Target::Files(Path::new("/dev/null"))).await.reason, "unreadable");
+    assert_eq!(fault(Scripted::default(), &Source::Files("/dev/null".into())).await.reason, "unreadable");
 }
 
 #[tokio::test]
 async fn a_dump_that_is_none_is_not_taken_for_an_empty_configuration() {
     let file = tempfile::NamedTempFile::new().unwrap();
-    let nginx = Nginx::observe(&context(Scripted::default()), LIMIT, Target::Dump(file.path())).await;
+    let nginx = Nginx::observe(&context(Scripted::default()), LIMIT, &Source::Dump(file.path().to_owned())).await;
     assert!(nginx.is_ok_and(|nginx| nginx.config.is_err()));
 }
 
@@ -160,7 +164,7 @@ async fn files_are_read_with_what_they_include_beside_them() {
     fs::write(at("conf.d/a.conf"), "server { server_name a.test; }").unwrap();
     fs::write(at("conf.d/.a.conf.swp"), "}").unwrap();
     let main = at("nginx.conf");
-    let nginx = Nginx::observe(&context(Scripted::default()), LIMIT, Target::Files(&main))
+    let nginx = Nginx::observe(&context(Scripted::default()), LIMIT, &Source::Files(main.clone()))
         .await
         .unwrap_or_else(|fault| panic!("{fault:?}"));
     let config = nginx.config.as_ref().unwrap();
@@ -244,7 +248,7 @@ async fn real_an_edit_after_the_start_is_seen_and_a_reload_settles_it() {
     let folder = tempfile::tempdir().unwrap();
     let live = start(&context, folder.path()).await;
     let observe = async || {
-        let nginx = Nginx::observe(&context, LIMIT, Target::Container(&live.name))
+        let nginx = Nginx::observe(&context, LIMIT, &Source::Container(Reference::Name(live.name.clone())))
             .await
             .unwrap_or_else(|fault| panic!("{fault:?}"));
         let freshness = nginx.freshness(&[]).await;

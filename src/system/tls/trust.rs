@@ -81,10 +81,9 @@ impl Trust {
             let named = named.map_or_else(|| "the configuration".into(), |path| path.display().to_string());
             source = format!("{source}, and {added} of {named}");
         }
-        let mut trouble = machine.trouble.clone();
-        if unusable > 0 {
-            trouble.get_or_insert_default().push_str(&format!("{unusable} extra roots cannot be used"));
-        }
+        let unusable = (unusable > 0).then(|| format!("{unusable} extra roots cannot be used"));
+        let trouble: Vec<String> = machine.trouble.iter().cloned().chain(unusable).collect();
+        let trouble = (!trouble.is_empty()).then(|| trouble.join("; "));
         let mut config = ClientConfig::builder_with_provider(machine.provider.clone())
             .with_safe_default_protocol_versions()
             .expect("the provider has suites for TLS 1.2 and 1.3")
