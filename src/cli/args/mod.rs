@@ -3,7 +3,7 @@
 mod check;
 mod config;
 
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Parser, Subcommand};
 
@@ -11,6 +11,7 @@ use super::{
     render::Format,
     style::{self, Choice},
 };
+use crate::rules::units;
 
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
@@ -95,7 +96,8 @@ pub struct Global {
 
     /// Wait this long for another run to release its lock
     #[arg(long, global = true, value_name = "DURATION", default_value = "0s", help_heading = "Running")]
-    pub lock_wait: String,
+    #[arg(value_parser = units::parse_duration)]
+    pub lock_wait: Duration,
 
     /// Answer every question with yes
     #[arg(long, global = true, help_heading = "Running")]
