@@ -17,17 +17,23 @@ const BACKSTOP: Duration = Duration::from_secs(60);
 /// How long to wait before a site is looked at again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What a deploy that is still going on can mend by itself, as `data.reason` of a finding.
+/// What a deploy that is still going on can mend by itself, as `data.reason` of a finding: a server that does not answer
+/// yet, or not with what it will, and a certificate that is about to be replaced.
 ///
 /// Not a wrong configuration: that stays wrong however long one waits.
 const MENDABLE: &[&str] = &[
-    "bad-gateway",
-    "closed",
+    "alert",
+    "expired",
+    "key-not-proven",
+    "missing-intermediate",
     "name",
     "no-connection",
     "not-http",
+    "not-running",
     "not-tls",
-    "refused",
+    "private-ca",
+    "protocol",
+    "resolver",
     "self-signed",
     "status-5xx",
     "timeout",
@@ -89,19 +95,19 @@ async fn look(settings: &Settings, checks: &[&dyn Check], sites: &[usize], conte
 /// All checks of one site at once.
 async fn look_at(site: &Site, checks: &[&dyn Check], context: &Context) -> Vec<Finding> {
     let scope = Scope::new(site, context);
-    let mut findings = join_all(checks.iter().map(|check| judge(*check, &scope))).await.concat();
+    let mut findings = join_all(checks.iter().map(|check| judge(*check, &scope, BACKSTOP))).await.concat();
     cause::join(&mut findings);
     findings
 }
 
-/// One check of one site, with its hand-run command and its time.
-async fn judge(check: &dyn Check, scope: &Scope<'_>) -> Vec<Finding> {
+/// One check of one site, with its hand-run command and its time; unknown when it takes so much more than the site's.
+async fn judge(check: &dyn Check, scope: &Scope<'_>, backstop: Duration) -> Vec<Finding> {
     let site = scope.site;
     if let Err(reason) = check.applies(site) {
         return vec![Finding::skip(check.id(), &site.name, reason)];
     }
     let began = Instant::now();
-    let limit = site.timeout + BACKSTOP;
+    let limit = site.timeout + backstop;
     let mut findings = timeout(limit, check.run(scope)).await.unwrap_or_else(|_| {
         let summary = format!("did not finish within {} s", limit.as_secs());
         vec![Finding::unknown(check.id(), &site.name, summary).data("reason", "timeout")]
@@ -119,3 +125,6 @@ fn is_mendable(finding: &Finding) -> bool {
     let reason = finding.data.get("reason").and_then(|reason| reason.as_str());
     matches!(finding.status, Status::Fail | Status::Unknown) && reason.is_some_and(|reason| MENDABLE.contains(&reason))
 }
+
+#[cfg(test)]
+mod tests;
