@@ -22,7 +22,7 @@ use crate::{
     },
     error::{Error, Kind, Result},
     report::Status,
-    system::Context,
+    system::{Context, process::room},
 };
 
 /// What the command line of `mainstay check` says.
@@ -74,7 +74,14 @@ pub fn check_settings(config: Option<&Model>, args: &CheckArgs, context: &Contex
         }
         sites.push(resolve(&site, args, &overrides, &mut roots, context)?);
     }
-    Ok(Settings { sites, only, skip, wait: args.wait, strict: args.strict, concurrency: CONCURRENCY })
+    Ok(Settings {
+        sites,
+        only,
+        skip,
+        wait: args.wait,
+        strict: args.strict,
+        concurrency: CONCURRENCY.min(room::sites()),
+    })
 }
 
 /// The sites that were asked for, as the file describes them or with the defaults.
