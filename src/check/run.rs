@@ -48,6 +48,7 @@ pub async fn run(settings: &Settings, context: &Context) -> Vec<Finding> {
     let mut findings = look(settings, &checks, &all, context).await;
     let Some(wait) = settings.wait else { return findings.concat() };
     let deadline = Instant::now() + wait;
+    let mut said = vec![String::new(); all.len()];
     loop {
         let again: Vec<usize> = all.iter().copied().filter(|site| findings[*site].iter().any(is_mendable)).collect();
         let left = deadline.saturating_duration_since(Instant::now());
@@ -55,9 +56,12 @@ pub async fn run(settings: &Settings, context: &Context) -> Vec<Finding> {
             return findings.concat();
         }
         for site in &again {
-            if let Some(finding) = findings[*site].iter().find(|finding| is_mendable(finding)) {
-                let seconds = left.as_secs();
+            // Once for each new trouble: a log of a deploy is no place for a line a second.
+            let Some(finding) = findings[*site].iter().find(|finding| is_mendable(finding)) else { continue };
+            if said[*site] != finding.summary {
+                let seconds = left.as_secs().max(1);
                 context.progress.say(&format!("{}: {}; trying for {seconds} s more", finding.subject, finding.summary));
+                said[*site].clone_from(&finding.summary);
             }
         }
         sleep(PAUSE.min(left)).await;

@@ -139,7 +139,7 @@ async fn waiting_ends_when_refused_and_bad_gateway_have_become_an_answer() {
     let address = free.local_addr().unwrap();
     drop(free);
     let late = tokio::spawn(async move {
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(1500)).await;
         let listener = TcpListener::bind(address).await.unwrap();
         for turn in 0.. {
             let Ok((mut tcp, _)) = listener.accept().await else { return };
@@ -157,6 +157,7 @@ async fn waiting_ends_when_refused_and_bad_gateway_have_become_an_answer() {
     assert_eq!(found[0].status, Status::Pass, "{found:#?}");
     assert!(start.elapsed() < Duration::from_secs(6), "{:?}", start.elapsed());
     let told = told.0.lock().unwrap();
+    assert_eq!(told.len(), 2, "one line a trouble, however often it is seen: {told:?}");
     assert!(told[0].contains("late: ") && told[0].contains("refused"), "{told:?}");
     assert!(told[1].contains("answers 502"), "{told:?}");
 }
