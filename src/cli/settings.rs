@@ -294,10 +294,13 @@ fn lookup(text: &str) -> Result<Resolve> {
             .because(why)
             .hint("write HOST:PORT:ADDRESS, for example --resolve prime.example.edu:443:10.0.0.7")
     };
-    let lookup: Lookup = text.parse().map_err(error)?;
+    let lookup: Lookup = text.parse().map_err(|why: String| match why.as_str() {
+        "" => error("it is not HOST:PORT:ADDRESS".into()),
+        _ => error(why),
+    })?;
     match lookup.host {
         Some(host) => Ok(Resolve { host: Some(host), port: lookup.port, address: lookup.address }),
-        None => Err(error("there is no host in it".into())),
+        None => Err(error("there is no host and no port in it".into())),
     }
 }
 
