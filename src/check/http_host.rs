@@ -3,14 +3,18 @@
 use futures_util::future::BoxFuture;
 use url::Url;
 
-use super::{Check, HttpSide, Scope, Site, http_redirect, http_status::unreachable, web};
+use super::{
+    Check, HttpSide, Scope, Site, http_redirect,
+    http_status::unreachable,
+    web::{self, Hops},
+};
 use crate::{
     report::{Finding, Status},
     rules::{
         host::{FOREIGN, judge},
         http::{Answer, HttpFailure},
     },
-    system::http::{Limits, Request},
+    system::http::Request,
 };
 
 /// `http.host`.
@@ -36,22 +40,31 @@ impl Check for HttpHost {
     fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             let site = scope.site;
+            let plain = http_redirect::start(site).ok();
+            // Both at once, beside what other checks ask: a slow site has one deadline and not one for each request.
+            let (plain, own) = tokio::join!(
+                async {
+                    match plain {
+                        Some(url) => Some(web::ask_first(scope, foreign(url)).await),
+                        None => None,
+                    }
+                },
+                web::ask_first(scope, foreign(site.url.clone())),
+            );
             let mut findings = Vec::new();
-            // Where nothing listens on port 80 there is nothing that could repeat anything.
-            let listens = match scope.hops().await {
-                Some(hops) => hops.living(),
-                None => None,
+            // Where nobody answers on port 80 there is nobody who could repeat anything; http.redirect judges that.
+            let listens = match &plain {
+                Some(Err(_)) => scope.hops().await.is_some_and(Hops::is_alive),
+                Some(Ok(_)) => true,
+                None => false,
             };
-            if let (Some(address), Ok(url)) = (listens, http_redirect::start(site)) {
-                let answer = web::ask(scope, foreign(url), address, Limits::within(site.timeout)).await;
+            if let Some(answer) = plain.filter(|_| listens) {
                 findings.push(of_side(site, "http", &answer));
             }
-            findings.push(match unreachable(scope).await {
+            let root = if own.is_ok() { None } else { unreachable(scope).await };
+            findings.push(match root {
                 Some(root) => Finding::unknown(ID, &site.name, "there is no answer to look at").because_of(&root),
-                None => {
-                    let answer = web::ask_any(scope, foreign(site.url.clone()), Limits::within(site.timeout)).await;
-                    of_side(site, site.url.scheme(), &answer)
-                }
+                None => of_side(site, site.url.scheme(), &own),
             });
             join(site, findings)
         })

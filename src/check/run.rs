@@ -17,10 +17,27 @@ const BACKSTOP: Duration = Duration::from_secs(60);
 /// How long to wait before a site is looked at again.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// What a deploy that is still going on can mend by itself, as `data.reason` of a finding.
+/// What a deploy that is still going on can mend by itself, as `data.reason` of a finding: a server that does not answer
+/// yet, or not with what it will, and a certificate that is about to be replaced.
 ///
 /// Not a wrong configuration: that stays wrong however long one waits.
-const MENDABLE: &[&str] = &["name", "no-connection", "not-http", "not-tls", "self-signed", "status-5xx", "timeout"];
+const MENDABLE: &[&str] = &[
+    "alert",
+    "expired",
+    "key-not-proven",
+    "missing-intermediate",
+    "name",
+    "no-connection",
+    "not-http",
+    "not-running",
+    "not-tls",
+    "private-ca",
+    "protocol",
+    "resolver",
+    "self-signed",
+    "status-5xx",
+    "timeout",
+];
 
 /// Looks at every site and judges it; findings in the order of the sites and of the registry.
 ///
@@ -31,6 +48,7 @@ pub async fn run(settings: &Settings, context: &Context) -> Vec<Finding> {
     let mut findings = look(settings, &checks, &all, context).await;
     let Some(wait) = settings.wait else { return findings.concat() };
     let deadline = Instant::now() + wait;
+    let mut said = vec![String::new(); all.len()];
     loop {
         let again: Vec<usize> = all.iter().copied().filter(|site| findings[*site].iter().any(is_mendable)).collect();
         let left = deadline.saturating_duration_since(Instant::now());
@@ -38,9 +56,12 @@ pub async fn run(settings: &Settings, context: &Context) -> Vec<Finding> {
             return findings.concat();
         }
         for site in &again {
-            if let Some(finding) = findings[*site].iter().find(|finding| is_mendable(finding)) {
-                let seconds = left.as_secs();
+            // Once for each new trouble: a log of a deploy is no place for a line a second.
+            let Some(finding) = findings[*site].iter().find(|finding| is_mendable(finding)) else { continue };
+            if said[*site] != finding.summary {
+                let seconds = left.as_secs().max(1);
                 context.progress.say(&format!("{}: {}; trying for {seconds} s more", finding.subject, finding.summary));
+                said[*site].clone_from(&finding.summary);
             }
         }
         sleep(PAUSE.min(left)).await;
@@ -78,19 +99,19 @@ async fn look(settings: &Settings, checks: &[&dyn Check], sites: &[usize], conte
 /// All checks of one site at once.
 async fn look_at(site: &Site, checks: &[&dyn Check], context: &Context) -> Vec<Finding> {
     let scope = Scope::new(site, context);
-    let mut findings = join_all(checks.iter().map(|check| judge(*check, &scope))).await.concat();
+    let mut findings = join_all(checks.iter().map(|check| judge(*check, &scope, BACKSTOP))).await.concat();
     cause::join(&mut findings);
     findings
 }
 
-/// One check of one site, with its hand-run command and its time.
-async fn judge(check: &dyn Check, scope: &Scope<'_>) -> Vec<Finding> {
+/// One check of one site, with its hand-run command and its time; unknown when it takes so much more than the site's.
+async fn judge(check: &dyn Check, scope: &Scope<'_>, backstop: Duration) -> Vec<Finding> {
     let site = scope.site;
     if let Err(reason) = check.applies(site) {
         return vec![Finding::skip(check.id(), &site.name, reason)];
     }
     let began = Instant::now();
-    let limit = site.timeout + BACKSTOP;
+    let limit = site.timeout + backstop;
     let mut findings = timeout(limit, check.run(scope)).await.unwrap_or_else(|_| {
         let summary = format!("did not finish within {} s", limit.as_secs());
         vec![Finding::unknown(check.id(), &site.name, summary).data("reason", "timeout")]
@@ -108,3 +129,6 @@ fn is_mendable(finding: &Finding) -> bool {
     let reason = finding.data.get("reason").and_then(|reason| reason.as_str());
     matches!(finding.status, Status::Fail | Status::Unknown) && reason.is_some_and(|reason| MENDABLE.contains(&reason))
 }
+
+#[cfg(test)]
+mod tests;

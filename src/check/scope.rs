@@ -138,7 +138,7 @@ impl<'a> Scope<'a> {
     }
 
     /// What is left of the site's deadline, which the looks share: whoever asks late gets less and not more.
-    fn left(&self) -> Duration {
+    pub(super) fn left(&self) -> Duration {
         self.site.timeout.saturating_sub(self.began.elapsed())
     }
 }

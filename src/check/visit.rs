@@ -70,7 +70,7 @@ async fn one(scope: &Scope<'_>, address: SocketAddr, within: Duration) -> Visit 
     let request = Request::get(site.url.clone());
     if site.url.scheme() != "https" {
         let answer = get_plain(address, request, Limits::within(within)).await;
-        return Visit { address, tls: None, trouble: None, answer, took: start.elapsed() };
+        return Visit { address, tls: None, trouble: None, answer: told(answer, site), took: start.elapsed() };
     }
     let options = Options { now: scope.context.clock.now(), within, http2: true, pins: &site.fingerprints };
     match open(address, site.url.host_str().unwrap_or_default(), &scope.trust(), options).await {
@@ -80,15 +80,27 @@ async fn one(scope: &Scope<'_>, address: SocketAddr, within: Duration) -> Visit 
             // Nothing private is in the request, so it may go to whomever answered: the verdict is judged beside it.
             let answer = exchange(connection.stream, http2, request, Limits::within(left)).await;
             let tls = Some(connection.observation);
-            Visit { address, tls, trouble: None, answer, took: start.elapsed() }
+            Visit { address, tls, trouble: None, answer: told(answer, site), took: start.elapsed() }
         }
-        Err(failed) => Visit {
-            address,
-            tls: failed.observation.map(|observation| *observation),
-            answer: Err(HttpFailure::from(failed.trouble.clone())),
-            trouble: Some(failed.trouble),
-            took: start.elapsed(),
-        },
+        Err(failed) => {
+            let trouble = failed.trouble.out_of(site.timeout);
+            Visit {
+                address,
+                tls: failed.observation.map(|observation| *observation),
+                answer: Err(HttpFailure::from(trouble.clone())),
+                trouble: Some(trouble),
+                took: start.elapsed(),
+            }
+        }
+    }
+}
+
+/// A deadline that other work has used a little of is told as the one that was configured.
+fn told(answer: Result<Answer, HttpFailure>, site: &Site) -> Result<Answer, HttpFailure> {
+    let whole = site.timeout;
+    match answer {
+        Ok(answer) => Ok(Answer { broken: answer.broken.map(|broken| broken.out_of(whole)), ..answer }),
+        Err(failure) => Err(failure.out_of(whole)),
     }
 }
 

@@ -48,10 +48,9 @@ impl Hops {
         Self::Walks(walks)
     }
 
-    /// An address whose first hop answered.
-    pub(super) fn living(&self) -> Option<SocketAddr> {
-        let Self::Walks(walks) = self else { return None };
-        walks.iter().find(|(_, walk)| has_answer(walk)).map(|(address, _)| *address)
+    /// Whether an address answered the first hop.
+    pub(super) fn is_alive(&self) -> bool {
+        matches!(self, Self::Walks(walks) if walks.iter().any(|(_, walk)| has_answer(walk)))
     }
 }
 
@@ -97,6 +96,24 @@ pub(super) async fn ask_any(scope: &Scope<'_>, request: Request, limits: Limits)
         }
     }
     answer
+}
+
+/// Asks at every address at once and takes the first answer, so that a dead one costs nothing.
+pub(super) async fn ask_first(scope: &Scope<'_>, request: Request) -> Result<Answer, HttpFailure> {
+    let limits = Limits::within(scope.left());
+    let addresses = addresses(scope, &request.url).await.map_err(unresolved)?;
+    let mut looks: FuturesUnordered<_> =
+        addresses.into_iter().map(|address| ask(scope, request.clone(), address, limits)).collect();
+    let mut failed = HttpFailure::Refused;
+    while let Some(answer) = looks.next().await {
+        match answer {
+            Ok(answer) => return Ok(answer),
+            // A server that hangs up has been asked; one that is not there has not.
+            Err(failure) if failed.is_closed_port() || !failed.is_the_sites() => failed = failure,
+            Err(_) => {}
+        }
+    }
+    Err(failed.out_of(scope.site.timeout))
 }
 
 /// Follows redirects from `start` within the site; all hops share the deadline. The same host keeps its address.

@@ -44,7 +44,7 @@ pub async fn run(arguments: Vec<OsString>, mut context: Context) -> u8 {
     };
     log(cli.global.verbose, &console, &context);
     let drawn = console.stderr && !cli.global.no_progress && !cli.global.quiet;
-    context.progress = Arc::new(progress::Bar::new(drawn));
+    context.progress = Arc::new(progress::Bar::new(drawn, !cli.global.quiet));
     signals::listen(&context);
     let view = view(&cli, &console, &context);
     let person = View {

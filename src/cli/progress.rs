@@ -10,14 +10,21 @@ use crate::report::Progress;
 /// A bar while a phase lasts; lines that matter are printed above it.
 pub struct Bar {
     bar: Mutex<Option<ProgressBar>>,
-    /// Whether bars are drawn; lines are printed either way.
+    /// Whether bars are drawn.
     drawn: bool,
+    /// Whether lines are printed: also where no bar is drawn, but not into cron's mail.
+    told: bool,
 }
 
 impl Bar {
-    /// Draws bars only when `drawn`.
-    pub fn new(drawn: bool) -> Self {
-        Self { bar: Mutex::new(None), drawn }
+    /// Draws bars only when `drawn`, prints lines only when `told`.
+    pub fn new(drawn: bool, told: bool) -> Self {
+        Self { bar: Mutex::new(None), drawn, told }
+    }
+
+    /// The line as it is printed, when it is: it can quote what a server said.
+    fn shown(&self, line: &str) -> Option<String> {
+        self.told.then(|| render::line(line).into_owned())
     }
 
     fn with(&self, act: impl FnOnce(&mut Option<ProgressBar>)) {
@@ -48,11 +55,23 @@ impl Progress for Bar {
     }
 
     fn say(&self, line: &str) {
-        // What a server said may be part of it.
-        let line = render::line(line);
+        let Some(line) = self.shown(line) else { return };
         self.with(|slot| match slot {
             Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
             None => anstream::eprintln!("{line}"),
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_server_said_cannot_command_the_terminal_and_cron_hears_nothing() {
+        let line = "prime: the certificate is not for `a.test`, but for `\u{1b}]0;owned\u{7}\u{202e}b.test`";
+        let shown = Bar::new(false, true).shown(line).unwrap();
+        assert!(shown.contains(r"\u{1b}]0;owned") && !shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{shown:?}");
+        assert_eq!(Bar::new(false, false).shown(line), None);
     }
 }

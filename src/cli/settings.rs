@@ -21,7 +21,7 @@ use crate::{
     },
     error::{Error, Kind, Result},
     report::Status,
-    system::Context,
+    system::{Context, process::room},
 };
 
 /// What the command line of `mainstay check` says.
@@ -73,7 +73,14 @@ pub fn check_settings(config: Option<&Model>, args: &CheckArgs, context: &Contex
         }
         sites.push(resolve(&site, args, &overrides, &mut roots, context)?);
     }
-    Ok(Settings { sites, only, skip, wait: args.wait, strict: args.strict, concurrency: CONCURRENCY })
+    Ok(Settings {
+        sites,
+        only,
+        skip,
+        wait: args.wait,
+        strict: args.strict,
+        concurrency: CONCURRENCY.min(room::sites()),
+    })
 }
 
 /// The sites that were asked for, as the file describes them or with the defaults.
@@ -275,10 +282,13 @@ fn lookup(text: &str) -> Result<Resolve> {
             .because(why)
             .hint("write HOST:PORT:ADDRESS, for example --resolve prime.example.edu:443:10.0.0.7")
     };
-    let lookup: Lookup = text.parse().map_err(error)?;
+    let lookup: Lookup = text.parse().map_err(|why: String| match why.as_str() {
+        "" => error("it is not HOST:PORT:ADDRESS".into()),
+        _ => error(why),
+    })?;
     match lookup.host {
         Some(host) => Ok(Resolve { host: Some(host), port: lookup.port, address: lookup.address }),
-        None => Err(error("there is no host in it".into())),
+        None => Err(error("there is no host and no port in it".into())),
     }
 }
 

@@ -34,6 +34,8 @@ pub enum HttpFailure {
     Closed,
     /// The header is larger than anybody should send.
     HeaderTooLarge,
+    /// This machine has no descriptor or memory left for a connection, which says nothing about the other one.
+    NoRoom(String),
     /// This machine has no way to the address, which says nothing about the other one.
     NoRoute(String),
     /// There is a connection, but no TLS on it.
@@ -101,6 +103,7 @@ impl HttpFailure {
         match self {
             Self::Closed | Self::Refused | Self::Unreachable(_) => "no-connection",
             Self::HeaderTooLarge => "header-too-large",
+            Self::NoRoom(_) => "no-room",
             Self::NoRoute(_) => "no-route",
             Self::NoTls(trouble) => trouble.reason(),
             Self::NotHttp(_) => "not-http",
@@ -112,7 +115,15 @@ impl HttpFailure {
 
     /// Whether it tells something about the site; what this machine or its resolver lacks does not.
     pub fn is_the_sites(&self) -> bool {
-        !matches!(self, Self::NoRoute(_) | Self::Unresolved("resolver", _))
+        !matches!(self, Self::NoRoom(_) | Self::NoRoute(_) | Self::Unresolved("resolver", _))
+    }
+
+    /// The same where the exchange was given what others had left of the time `whole`, which is what an operator knows.
+    pub fn out_of(self, whole: Duration) -> Self {
+        match self {
+            Self::Timeout { stage, .. } => Self::Timeout { stage, after: whole },
+            other => other,
+        }
     }
 
     /// Whether no connection came about, so that the port looks closed from here.
@@ -126,6 +137,7 @@ impl From<Trouble> for HttpFailure {
         use crate::rules::certificate::Stage as Tls;
         match trouble {
             Trouble::Closed => Self::Closed,
+            Trouble::NoRoom(why) => Self::NoRoom(why),
             Trouble::NoRoute(why) => Self::NoRoute(why),
             Trouble::Refused => Self::Refused,
             Trouble::Timeout { stage: Tls::Connect, after } => Self::Timeout { stage: Stage::Connect, after },
@@ -141,6 +153,7 @@ impl fmt::Display for HttpFailure {
         match self {
             Self::Closed => f.write_str("the connection was closed before the answer was complete"),
             Self::HeaderTooLarge => f.write_str("the header of the answer is too large"),
+            Self::NoRoom(why) => write!(f, "this machine cannot open another connection: {why}"),
             Self::NoRoute(why) => write!(f, "this machine has no way to the address: {why}"),
             Self::NoTls(trouble) => trouble.fmt(f),
             Self::NotHttp(why) => write!(f, "what came is not HTTP: {why}"),

@@ -3,7 +3,7 @@
 use crate::{
     report::{Finding, Status},
     rules::{
-        http::{Answer, HttpFailure},
+        http::{Answer, HttpFailure, Stage},
         location::{Shown, printable, redacted},
     },
 };
@@ -31,10 +31,24 @@ pub fn judge(answer: &Answer, expect: Expect<'_>) -> Finding {
 /// Judges that there is no answer.
 pub fn judge_failure(failure: &HttpFailure, expect: Expect<'_>) -> Finding {
     let status = if failure.is_the_sites() { Status::Fail } else { Status::Unknown };
-    Finding::new(ID, expect.subject, status, format!("no answer: {failure}"))
+    let summary = match failure {
+        HttpFailure::Timeout { .. } => failure.to_string(),
+        _ => format!("no answer: {failure}"),
+    };
+    Finding::new(ID, expect.subject, status, summary)
         .expected(wanted(expect))
         .observed(failure.to_string())
-        .fix("see whether the web server runs, listens on this address and is let through the firewall")
+        .fix(match failure {
+            HttpFailure::HeaderTooLarge => "find out which header or cookie the application piles up",
+            HttpFailure::NoRoom(_) => "raise the limit (`ulimit -n 1024`), or check fewer sites at once",
+            HttpFailure::NoRoute(_) => "look from a machine with this address family, or leave it out with -4 or -6",
+            HttpFailure::NotHttp(_) => "see what listens there, and whether it writes broken header lines",
+            HttpFailure::Timeout { stage: Stage::Answer, .. } => {
+                "look at the load and the logs of the web server and the application: something listens and hangs"
+            }
+            HttpFailure::Unresolved(..) => "check the host in `url`, its records, and /etc/resolv.conf of this machine",
+            _ => "see whether the web server runs, listens on this address and is let through the firewall",
+        })
         .data("reason", failure.reason())
 }
 

@@ -140,7 +140,7 @@ impl Unresolved {
 impl fmt::Display for Unresolved {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NoneOfFamily(family) => write!(f, "the name has no {} address", family.word()),
+            Self::NoneOfFamily(family) => write!(f, "there is no {} address for it", family.word()),
             Self::NoSuchHost => f.write_str("the name does not exist in the DNS"),
             Self::Temporary(why) => write!(f, "the name could not be looked up: {why}"),
         }

@@ -23,6 +23,38 @@ fn a_name_that_does_not_resolve() {
 }
 
 #[test]
+fn few_descriptors_make_a_run_slower_and_blame_no_site() {
+    let world = World::new();
+    let server = Server::start(Behaviour::Tls(Answer::Says("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")));
+    let ca = world.file("ca.pem", &server.pem);
+    let site = |n: u32| {
+        format!(
+            "[site.s{n}]\nurl = \"{}\"\nresolve = [\"127.0.0.1\"]\nca_file = {ca:?}\nhsts = \"off\"\n",
+            server.url()
+        )
+    };
+    world.file("mainstay.toml", (0..30).map(site).collect::<String>());
+    let script = format!("ulimit -n 48; exec '{PROGRAM}' check --format json --only tls.name,tls.protocols,http");
+    let run = Running::start(&mut world.wrapped("bash", &["-c", &script])).finish();
+    run.expect_code(0);
+    let report = run.json();
+    assert_eq!(statuses(&report, "http.status"), ["pass"; 30], "{run}");
+    assert_eq!(statuses(&report, "tls.protocols"), ["pass"; 30], "{run}");
+}
+
+#[test]
+fn who_waits_quietly_tells_only_the_end() {
+    let url = format!("https://localhost:{}", closed_port());
+    let wait = ["check", &url, "--only", "tls.chain", "--wait", "1500ms"];
+    let loud = World::new().run(&wait);
+    loud.expect_code(1);
+    assert_eq!(loud.stderr.matches("trying for").count(), 1, "one line a trouble: {loud}");
+    let quiet = World::new().run(&[&wait[..], &["--quiet"]].concat());
+    quiet.expect_code(1).expect_text("refused");
+    assert_eq!(quiet.stderr, "", "{quiet}");
+}
+
+#[test]
 fn a_port_that_refuses() {
     let run = look(&format!("https://localhost:{}", closed_port()), None);
     run.expect_code(1).expect_text("refused");

@@ -55,6 +55,8 @@ fn an_unknown_check_is_wrong_usage_and_names_what_is_near() {
 fn wrong_values_are_wrong_usage() {
     for arguments in [
         &["check", "https://localhost:1", "--wait", "soon"][..],
+        &["check", "https://localhost:1", "--lock-wait", "banana"],
+        &["config", "schema", "--lock-wait", "5"],
         &["check", "https://localhost:1", "--resolve", "localhost"],
         &["check", "https://localhost:1", "--resolve", "localhost:1:nowhere"],
         &["check", "https://localhost:1", "--ca-file", "absent.pem"],

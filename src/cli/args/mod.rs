@@ -11,7 +11,7 @@ use super::{
     render::Format,
     style::{self, Choice},
 };
-use crate::rules::units::parse_duration;
+use crate::rules::units;
 
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
@@ -96,7 +96,7 @@ pub struct Global {
 
     /// Wait this long for another run to release its lock
     #[arg(long, global = true, value_name = "DURATION", default_value = "0s", help_heading = "Running")]
-    #[arg(value_parser = parse_duration)]
+    #[arg(value_parser = units::parse_duration)]
     pub lock_wait: Duration,
 
     /// Answer every question with yes

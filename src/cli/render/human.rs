@@ -7,8 +7,9 @@ use serde_json::Value;
 use unicode_width::UnicodeWidthStr;
 
 use super::{
-    Group, Render, View, because_of, by_subject, effective, excerpts, headline, line, order, overall_name, seconds,
-    tally, text, visible,
+    Group, Render, View, because_of, by_subject, effective, excerpts,
+    fold::{self, Row},
+    headline, line, order, overall_name, seconds, tally, text, visible,
 };
 use crate::{
     cli::style::{Palette, paint},
@@ -85,8 +86,19 @@ impl<'a> Page<'a> {
             let subject = if group.subject.is_empty() { &report.command } else { group.subject };
             self.hanging("", 0, &line(subject), self.palette.strong);
             let column = group.findings.iter().map(|finding| finding.id.len()).max().unwrap_or(0);
-            for (finding, shown_below_root) in order::by_reading(&group.findings) {
-                self.finding(finding, column, shown_below_root);
+            let ordered = order::by_reading(&group.findings);
+            // A command belongs to one check, and whoever asks for more wants each for itself.
+            if self.view.verbose || self.view.explain {
+                for (finding, below_root) in ordered {
+                    self.finding(finding, column, below_root);
+                }
+                continue;
+            }
+            for row in fold::rows(ordered) {
+                match row.findings.as_slice() {
+                    [finding] => self.finding(finding, column, row.below_root),
+                    _ => self.folded(&row),
+                }
             }
         }
     }
@@ -105,7 +117,9 @@ impl<'a> Page<'a> {
             self.hanging(&head, indent, &finding.summary, Style::new());
             if !finding.status.is_fine() || self.view.verbose {
                 self.detail("expected", finding.expected.as_deref(), Style::new());
-                self.detail("observed", finding.observed.as_deref(), Style::new());
+                // What the summary has just said needs no second line.
+                let observed = finding.observed.as_deref().filter(|seen| !finding.summary.ends_with(seen));
+                self.detail("observed", observed, Style::new());
                 self.detail("cause", finding.cause.as_deref(), Style::new());
                 self.detail("fix", finding.fix.as_deref(), self.palette.strong);
                 for note in notes(&finding.data) {
@@ -116,6 +130,13 @@ impl<'a> Page<'a> {
         if self.view.explain {
             self.by_hand(finding.by_hand.as_deref());
         }
+    }
+
+    fn folded(&mut self, row: &Row<'_>) {
+        let Some(first) = row.findings.first() else { return };
+        let (symbol, style) = self.look(first.status);
+        let head = format!("  {} ", paint(style, format_args!("{symbol} {:<7}", first.status.word())));
+        self.hanging(&head, 12, &row.text(), self.palette.faint);
     }
 
     fn plan(&mut self, report: &Report) {
@@ -329,6 +350,9 @@ mod tests {
         sample::snapshot("human_120_colour", &render(human(), &report, &at(120, true)));
         sample::snapshot("human_pipe", &render(human(), &report, &sample::view()));
         sample::snapshot("human_quiet", &render(human(), &report, &View { quiet: true, ..at(80, false) }));
+        let short = View { explain: false, ..at(80, false) };
+        sample::snapshot("human_dead", &render(human(), &sample::dead(), &short));
+        sample::snapshot("human_dead_verbose", &render(human(), &sample::dead(), &View { verbose: true, ..short }));
         sample::snapshot("human_changes", &render(human(), &sample::changes(), &at(80, false)));
         sample::snapshot("human_error", &render_error(human(), &sample::error(), &at(80, false)));
     }
@@ -336,7 +360,7 @@ mod tests {
     #[test]
     fn no_line_is_wider_than_the_terminal() {
         for width in [40, 60, 80, 100, 120] {
-            for report in [sample::report(), sample::changes()] {
+            for report in [sample::report(), sample::changes(), sample::dead()] {
                 let text = render(human(), &report, &View { explain: false, ..at(width, false) });
                 for line in text.lines() {
                     assert!(line.width() <= width, "{} > {width}: {line}", line.width());

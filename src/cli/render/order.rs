@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 use super::because_of;
 use crate::report::{Finding, Status};
 
-/// Findings from fine to failed, each symptom below the finding that explains it; `true` marks such a symptom.
+/// Findings from fine to failed, skipped ones after those that passed, each symptom below the finding that explains it; `true` marks such a symptom.
 pub(super) fn by_reading<'a>(findings: &[&'a Finding]) -> Vec<(&'a Finding, bool)> {
     let mut sorted = findings.to_vec();
-    sorted.sort_by_key(|finding| rank(finding.status));
+    sorted.sort_by_key(|finding| (rank(finding.status), finding.status == Status::Skip));
     let roots: HashSet<&str> = sorted.iter().filter(|finding| !finding.status.is_fine()).map(|f| f.id).collect();
     let root_of: Vec<Option<&str>> = sorted
         .iter()

@@ -97,6 +97,28 @@ pub(super) fn report() -> Report {
     report
 }
 
+/// A site where nobody listens: one root, what could not be looked at because of it, and what does not apply.
+pub(super) fn dead() -> Report {
+    let mut report = Report::new("check", "web-1", now());
+    report.took = Duration::from_millis(51);
+    let chain = Finding::fail("tls.chain", "prime", "the connection was refused")
+        .expected("a TLS handshake")
+        .fix("start the server, or publish its port");
+    let status = Finding::fail("http.status", "prime", "no answer: the connection was refused").because_of(&chain);
+    let blind = |id, text: &str, root| Finding::unknown(id, "prime", text).because_of(root);
+    let ids = ["tls.name", "tls.validity", "tls.key", "tls.hygiene"];
+    report.findings = vec![chain.clone()];
+    report.findings.extend(ids.map(|id| blind(id, "no certificate could be looked at", &chain)));
+    report.findings.push(blind("tls.protocols", "no handshake could be looked at", &chain));
+    report.findings.push(status.clone());
+    report.findings.extend(["http.hsts", "http.host"].map(|id| blind(id, "there is no answer to look at", &status)));
+    let absent = "no `[site.prime.nginx]` section says where nginx is";
+    let ids = ["nginx.config", "nginx.headers", "nginx.fresh", "tls.served"];
+    report.findings.extend(ids.map(|id| Finding::skip(id, "prime", absent)));
+    report.findings.push(Finding::pass("gunicorn.trust", "prime", "believes the peer 172.18.0.3"));
+    report
+}
+
 /// A run that changes something, seen with its plan.
 pub(super) fn changes() -> Report {
     let mut report = Report::new("renew-cert", "web-1", now());

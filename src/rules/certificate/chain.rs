@@ -132,11 +132,13 @@ fn unknown_issuer(tls: &TlsObservation, leaf: &Certificate, fail: impl Fn(&str, 
     let issuer = last.issuer_title();
     let finding =
         fail("missing-intermediate", format!("missing intermediate `{issuer}`: it is neither sent nor a trusted root"))
-            .cause(format!(
-                "the server sent {} certificates, of which the last, `{}`, is issued by `{issuer}`",
-                tls.chain.len(),
-                last.title()
-            ))
+            .cause(match tls.chain.len() {
+                1 => format!("the server sent only `{}`, which is issued by `{issuer}`", last.title()),
+                sent => format!(
+                    "the server sent {sent} certificates, of which the last, `{}`, is issued by `{issuer}`",
+                    last.title()
+                ),
+            })
             .data("issuer", issuer);
     match last.issuer_urls.first() {
         Some(url) => finding

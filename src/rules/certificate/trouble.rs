@@ -14,6 +14,8 @@ pub enum Trouble {
     BadName,
     /// The connection was closed during the handshake.
     Closed,
+    /// This machine has no descriptor or memory left for a connection.
+    NoRoom(String),
     /// This machine has no way to the address (no route, no such address family, not permitted).
     NoRoute(String),
     /// What came is not TLS.
@@ -59,7 +61,8 @@ pub fn trouble(subject: &str, trouble: &Trouble, offers: Option<&Offers>) -> Fin
         return finding.observed(trouble.to_string());
     }
     // What this machine lacks says nothing about the site.
-    let status = if matches!(trouble, Trouble::NoRoute(_)) { Status::Unknown } else { Status::Fail };
+    let status =
+        if matches!(trouble, Trouble::NoRoom(_) | Trouble::NoRoute(_)) { Status::Unknown } else { Status::Fail };
     let finding = Finding::new("tls.chain", subject, status, trouble.to_string())
         .expected("a TLS handshake")
         .data("reason", trouble.reason());
@@ -69,6 +72,7 @@ pub fn trouble(subject: &str, trouble: &Trouble, offers: Option<&Offers>) -> Fin
         Trouble::Closed => {
             finding.fix("check that the port is the one that speaks TLS, and read the server's error log")
         }
+        Trouble::NoRoom(_) => finding.fix("raise the limit (`ulimit -n 1024`), or check fewer sites at once"),
         Trouble::NoRoute(_) => {
             finding.fix("look from a machine with this address family, or leave it out with -4 or -6")
         }
@@ -110,6 +114,14 @@ fn is_of_today(cipher: &str) -> bool {
 }
 
 impl Trouble {
+    /// The same where the handshake was given what others had left of the time `whole`, which is what an operator knows.
+    pub fn out_of(self, whole: Duration) -> Self {
+        match self {
+            Self::Timeout { stage, .. } => Self::Timeout { stage, after: whole },
+            other => other,
+        }
+    }
+
     /// Whether a server that is too old would look like this.
     pub fn may_be_age(&self) -> bool {
         match self {
@@ -126,6 +138,7 @@ impl Trouble {
             Self::Alert(_) => "alert",
             Self::BadName => "bad-name",
             Self::Closed | Self::Refused | Self::Unreachable(_) => "no-connection",
+            Self::NoRoom(_) => "no-room",
             Self::NoRoute(_) => "no-route",
             Self::NotTls(_) => "not-tls",
             Self::Protocol(_) => "protocol",
@@ -140,6 +153,7 @@ impl fmt::Display for Trouble {
             Self::Alert(alert) => write!(f, "the server refused the TLS handshake with the alert `{alert}`"),
             Self::BadName => f.write_str("the host is not a name that TLS can ask for"),
             Self::Closed => f.write_str("the server closed the connection during the TLS handshake"),
+            Self::NoRoom(why) => write!(f, "this machine cannot open another connection: {why}"),
             Self::NoRoute(why) => write!(f, "this machine has no way to the address: {why}"),
             Self::NotTls(Instead::Http(_)) => f.write_str("plain HTTP is spoken there, not TLS"),
             Self::NotTls(Instead::Bytes(_)) => f.write_str("what is spoken there is not TLS"),

@@ -16,7 +16,10 @@ use tokio::{
 };
 
 use super::{Limits, Request};
-use crate::rules::http::{Answer, HttpFailure, Stage, parse_date};
+use crate::{
+    rules::http::{Answer, HttpFailure, Stage, parse_date},
+    system::process::room::is_exhausted,
+};
 
 /// Asks over `stream`; with `http2` it speaks HTTP/2 (what ALPN agreed on), otherwise HTTP/1.1.
 ///
@@ -213,6 +216,7 @@ fn failure(error: &hyper::Error) -> HttpFailure {
 pub(super) fn of_io(error: &io::Error) -> HttpFailure {
     use io::ErrorKind as K;
     match error.kind() {
+        _ if is_exhausted(error) => HttpFailure::NoRoom(error.to_string()),
         K::ConnectionRefused => HttpFailure::Refused,
         K::BrokenPipe | K::ConnectionAborted | K::ConnectionReset | K::NotConnected | K::UnexpectedEof => {
             HttpFailure::Closed

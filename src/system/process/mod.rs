@@ -2,6 +2,7 @@
 
 mod command;
 mod machine;
+pub mod room;
 mod scripted;
 
 pub use command::{Command, Failure, Output};

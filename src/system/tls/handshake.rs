@@ -23,7 +23,10 @@ use super::{
     trust::Trust,
     verifier::{Capturing, Shown},
 };
-use crate::rules::certificate::{Instead, Session, Stage, TlsObservation, TlsVersion, Trouble, plain};
+use crate::{
+    rules::certificate::{Instead, Session, Stage, TlsObservation, TlsVersion, Trouble, plain},
+    system::process::room::is_exhausted,
+};
 
 /// How a connection is opened.
 #[derive(Clone, Copy, Debug)]
@@ -116,6 +119,7 @@ pub async fn connect(address: SocketAddr, within: Duration) -> Result<TcpStream,
         Ok(connected) => connected.map_err(|error| match error.kind() {
             io::ErrorKind::ConnectionRefused => Trouble::Refused,
             io::ErrorKind::TimedOut => late,
+            _ if is_exhausted(&error) => Trouble::NoRoom(error.to_string()),
             // These come from this machine and say nothing about the other one.
             io::ErrorKind::AddrNotAvailable
             | io::ErrorKind::NetworkDown
