@@ -21,6 +21,10 @@ const LINKS: &[Link] = &[
     // A server that does not run takes no connection, and one without its application has no answer.
     Link { symptom: has_no_connection, root: nginx_is_down },
     Link { symptom: lacks_application, root: gunicorn_is_down },
+    // nginx looks up the names of the files before it prints them, and a container that does not run has none.
+    Link { symptom: lacks_dump, root: gunicorn_is_down },
+    // What the gateway says of every page it says of the login.
+    Link { symptom: login_lacks_gateway, root: lacks_gateway },
     // One engine that cannot be asked, seen twice.
     Link { symptom: gunicorn_without_engine, root: nginx_without_engine },
     // A certificate that was renewed on disk and not loaded is one pending reload, seen twice.
@@ -38,6 +42,11 @@ pub fn join(findings: &mut [Finding]) {
         });
         if let Some(root) = root.filter(|root| *root != at).map(|root| findings[root].clone()) {
             findings[at] = findings[at].clone().because_of(&root);
+        } else if let Some(bind) = unreachable_bind(&findings[at], findings) {
+            findings[at] = findings[at]
+                .clone()
+                .cause(format!("gunicorn listens on {bind} of its own container, where nginx cannot reach it"))
+                .fix("start gunicorn with `--bind 0.0.0.0:PORT`, at the PORT that proxy_pass names");
         } else if is_the_applications_own(&findings[at], findings) {
             findings[at] = findings[at].clone().cause(OWN_CAUSE).fix(OWN_FIX);
         }
@@ -67,6 +76,21 @@ fn is_the_applications_own(symptom: &Finding, findings: &[Finding]) -> bool {
         && pass("nginx.headers", sends_scheme)
         && pass("nginx.fresh", |_| true)
         && pass("gunicorn.trust", believes_nginx)
+}
+
+/// What gunicorn listens on, where that is the reason why nginx does not reach it: nothing but a loopback address of a
+/// container, and nginx asks another address.
+fn unreachable_bind(symptom: &Finding, findings: &[Finding]) -> Option<String> {
+    let of_id = |id: &str| findings.iter().find(|finding| finding.id == id);
+    let upstream = of_id("nginx.config")?.data.get("upstream")?.as_str()?;
+    let inside = ["127.", "localhost", "[::1]", "unix:"].iter().any(|local| upstream.contains(local));
+    // Only what can publish ports is a container with a network of its own.
+    let contained = of_id("gunicorn.exposed")?.data.get("host_network")?.as_bool() == Some(false);
+    let binds = of_id("gunicorn.settings")?.data.get("settings")?["bind"]["value"].as_array()?;
+    let binds: Vec<&str> = binds.iter().filter_map(|bind| bind.as_str()).collect();
+    let loopback = |bind: &&str| ["127.", "localhost:", "[::1]"].iter().any(|local| bind.starts_with(local));
+    (lacks_gateway(symptom) && contained && !inside && !binds.is_empty() && binds.iter().all(loopback))
+        .then(|| binds.join(" and "))
 }
 
 /// nginx itself says the scheme; what a proxy in front says is not seen here.
@@ -117,14 +141,27 @@ fn nginx_is_down(finding: &Finding) -> bool {
 
 /// No answer, or one that says that nobody is behind nginx.
 fn lacks_application(finding: &Finding) -> bool {
-    has_no_answer(finding)
-        || finding.id == "http.status"
-            && failed(finding)
-            && finding
-                .data
-                .get("status")
-                .and_then(|status| status.as_u64())
-                .is_some_and(|status| (502..=504).contains(&status))
+    has_no_answer(finding) || lacks_gateway(finding)
+}
+
+fn lacks_gateway(finding: &Finding) -> bool {
+    finding.id == "http.status" && has_gateway_status(finding)
+}
+
+fn login_lacks_gateway(finding: &Finding) -> bool {
+    finding.id == "oauth.redirect" && has_gateway_status(finding)
+}
+
+fn has_gateway_status(finding: &Finding) -> bool {
+    let status = finding.data.get("status").and_then(|status| status.as_u64());
+    failed(finding) && status.is_some_and(|status| (502..=504).contains(&status))
+}
+
+fn lacks_dump(finding: &Finding) -> bool {
+    finding.id == "nginx.config"
+        && finding.status == Status::Unknown
+        && reason(finding) == "dump-unavailable"
+        && ["host not found in upstream", "did not end"].iter().any(|text| finding.summary.contains(text))
 }
 
 fn gunicorn_is_down(finding: &Finding) -> bool {
@@ -262,6 +299,39 @@ mod tests {
             assert_eq!(findings[0].data["because_of"], "gunicorn.settings");
         }
         let mut findings = vec![silent.data("status", 500), down("gunicorn.settings")];
+        join(&mut findings);
+        assert!(!findings[0].data.contains_key("because_of"));
+    }
+
+    #[test]
+    fn a_gunicorn_that_listens_to_its_own_container_only_is_why_nginx_has_no_answer() {
+        let found = |upstream: &str, bind: &str| {
+            let mut findings = vec![
+                Finding::fail("http.status", "prime", "answers 502").data("status", 502),
+                Finding::pass("nginx.config", "prime", "fine").data("upstream", upstream),
+                Finding::pass("gunicorn.settings", "prime", "fine")
+                    .data("settings", json!({"bind": {"value": [bind]}})),
+                Finding::pass("gunicorn.exposed", "prime", "fine").data("host_network", false),
+                Finding::fail("oauth.redirect", "prime", "the login answers 502").data("status", 502),
+            ];
+            join(&mut findings);
+            assert_eq!(findings[4].data["because_of"], "http.status");
+            findings.remove(0).cause
+        };
+        let cause = found("http://web:8000", "127.0.0.1:8000").unwrap();
+        assert!(cause.starts_with("gunicorn listens on 127.0.0.1:8000 of its own container"), "{cause}");
+        assert_eq!(found("http://web:8000", "0.0.0.0:8000"), None);
+        assert_eq!(found("http://127.0.0.1:8000", "127.0.0.1:8000"), None);
+    }
+
+    #[test]
+    fn a_dump_that_waits_for_the_stopped_application_has_it_as_its_cause() {
+        let dump = |said: &str| Finding::unknown("nginx.config", "prime", said).data("reason", "dump-unavailable");
+        let down = Finding::unknown("gunicorn.settings", "prime", "exited").data("reason", "not-running");
+        let mut findings = vec![dump("host not found in upstream \"web\""), down.clone()];
+        join(&mut findings);
+        assert_eq!(findings[0].data["because_of"], "gunicorn.settings");
+        let mut findings = vec![dump("Permission denied"), down];
         join(&mut findings);
         assert!(!findings[0].data.contains_key("because_of"));
     }

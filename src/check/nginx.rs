@@ -1,6 +1,6 @@
 //! What the four checks of nginx share: one look at it, and the answer of its configuration to the site's own request.
 
-use std::net::IpAddr;
+use std::{net::IpAddr, path::Path};
 
 use serde_json::Value;
 
@@ -8,8 +8,8 @@ use super::{NginxSource, Scope, Site};
 use crate::{
     report::{Finding, Status},
     rules::nginx::{
-        Answer, Config, Doubt, DoubtKind, Ending, Expected, Public, Question, evaluate, judge_config, judge_doubt,
-        judge_failed_dump, judge_headers, judge_unparsed,
+        Answer, Config, Doubt, DoubtKind, Ending, Expected, ParseError, Public, Question, evaluate, judge_config,
+        judge_doubt, judge_failed_dump, judge_headers, judge_unparsed,
     },
     system::{
         Context,
@@ -68,6 +68,7 @@ pub(super) async fn look(site: &Site, context: &Context) -> Result<View, Fault> 
     let subject = &site.name;
     let mut answer = None;
     let mut findings = match &nginx.config {
+        Err(error) if is_fragment(&nginx, error).await => judge_fragment(subject, error),
         Err(error) => judge_unparsed(subject, error),
         Ok(config) => match ask(config, &questions(site, &settings.path, &nginx)) {
             Err(doubt) => judge_doubt(subject, &doubt),
@@ -97,6 +98,35 @@ pub(super) async fn look(site: &Site, context: &Context) -> Result<View, Fault> 
         }
     }
     Ok(View { nginx, answer, findings })
+}
+
+/// Whether the file that was named is one that a main file includes: it begins with what belongs into `http`, and has none.
+async fn is_fragment(nginx: &Nginx, error: &ParseError) -> bool {
+    let Place::Files(main) = &nginx.place else { return false };
+    let here = error.at.as_ref().is_some_and(|at| Path::new(&*at.file) == main);
+    if !here || !error.why.contains("directive is not allowed here") {
+        return false;
+    }
+    let begins_http = |line: &str| {
+        line.trim_start()
+            .strip_prefix("http")
+            .is_some_and(|rest| rest.trim_start().is_empty() || rest.trim_start().starts_with('{'))
+    };
+    match nginx.read(&main.to_string_lossy()).await {
+        Ok(file) => !String::from_utf8_lossy(&file.content).lines().any(begins_http),
+        Err(_) => false,
+    }
+}
+
+fn judge_fragment(subject: &str, error: &ParseError) -> Vec<Finding> {
+    let fix =
+        "name the main file (nginx.conf, with `http {` in it) in `files`; what it includes is looked for beside it";
+    let mut findings = judge_unparsed(subject, error);
+    if let Some(root) = findings.first_mut() {
+        let seen = Finding { status: Status::Unknown, ..root.clone() };
+        *root = seen.cause("this seems to be a file that nginx.conf includes").fix(fix).data("reason", "fragment");
+    }
+    findings
 }
 
 /// What the login receives of the scheme, where another location than the site's own answers it: an application builds

@@ -160,6 +160,20 @@ async fn a_saved_dump_is_judged() {
 }
 
 #[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a test makes its own files")]
+async fn a_file_that_a_main_file_includes_is_not_said_to_be_refused() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let look = async |text: &str| {
+        std::fs::write(file.path(), text).unwrap();
+        findings(&site(NginxSource::Files(file.path().into()), 443), &scripted(Scripted::default())).await.remove(0)
+    };
+    let found = look("server { listen 443 ssl; }\n").await;
+    assert_eq!((found.status, reason(&found)), (Status::Unknown, "fragment"), "{found:#?}");
+    let found = look("server { listen 443 ssl; }\nevents {}\nhttp { }\n").await;
+    assert_eq!((found.status, reason(&found)), (Status::Fail, "syntax"), "{found:#?}");
+}
+
+#[tokio::test]
 async fn the_published_port_leads_to_the_server_inside() {
     let dump = format!("# configuration file /etc/nginx/nginx.conf:\n{CONFIG}\n");
     let runner = found()

@@ -26,5 +26,5 @@ pub use observation::{Network, Observation, Published, Subnet, Trouble};
 pub use options::Version;
 pub use setting::{Name, Reading, Source, Value};
 pub use settings::{Evidence, File, Settings};
-pub use trust::judge as judge_trust;
+pub use trust::{judge as judge_trust, needs_version};
 pub use verdict::{Expected, judge as judge_settings, trouble};

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::settings::Settings;
+use super::{options::Version, settings::Settings};
 
 /// One gunicorn, as far as it could be seen.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Observation {
     pub live_workers: Option<u64>,
     /// How many masters run.
     pub masters: u32,
+    /// The release; looked up only where the judgement depends on it.
+    pub version: Option<Version>,
     /// How it can be reached; `None` where that is not known.
     pub network: Option<Network>,
     /// What the operator should know besides.
@@ -117,6 +119,7 @@ pub(super) mod sample {
             refused: None,
             live_workers: None,
             masters: 1,
+            version: Some(Version(27, 0, 0)),
             network: Some(Network { container: Some("web".into()), ..Network::default() }),
             notes: Vec::new(),
         }

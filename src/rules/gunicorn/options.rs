@@ -7,6 +7,21 @@
 #[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
 pub struct Version(pub u16, pub u16, pub u16);
 
+impl Version {
+    /// Out of what `gunicorn --version` prints: `gunicorn (version 20.1.0)`.
+    pub fn said(text: &str) -> Option<Self> {
+        let rest = text.trim().strip_prefix("gunicorn (version ")?;
+        let mut numbers = rest.split(')').next()?.split('.').map(|part| part.parse().ok());
+        Some(Self(numbers.next()??, numbers.next()??, numbers.next().flatten().unwrap_or(0)))
+    }
+}
+
+impl std::fmt::Display for Version {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
 /// One release for each distinct set of options or rules, oldest first.
 pub const VERSIONS: &[Version] = &[
     Version(20, 1, 0),

@@ -8,6 +8,7 @@ use super::{
     observation::Observation,
     options::Version,
     setting::{Name, Reading, Source},
+    settings::Settings,
 };
 use crate::report::Finding;
 
@@ -96,6 +97,9 @@ fn verdict(
     if all_unix(observation) {
         return Finding::pass(ID, subject, "gunicorn listens on a unix socket, whose peers are always believed");
     }
+    if let Some(finding) = without_networks(observation, list, peer, subject) {
+        return finding;
+    }
     match peer {
         _ if list.iter().any(|entry| entry == "*") => {
             Finding::pass(ID, subject, "gunicorn believes X-Forwarded-Proto of every peer")
@@ -121,6 +125,50 @@ fn verdict(
     }
 }
 
+/// Before release 24.1 a network is a text that equals no peer's address: believed is who is listed otherwise.
+fn without_networks(
+    observation: &Observation,
+    list: &[String],
+    peer: Option<IpAddr>,
+    subject: &str,
+) -> Option<Finding> {
+    let others: Vec<String> = list.iter().filter(|entry| network(entry).is_none()).cloned().collect();
+    if others.len() == list.len() || is_open(&others) || peer.is_some_and(|peer| trusts(&others, peer)) {
+        return None;
+    }
+    let networks: Vec<&str> = list.iter().filter(|entry| network(entry).is_some()).map(String::as_str).collect();
+    let networks = networks.join(",");
+    match observation.version {
+        Some(version) if version < NETWORKS => Some(
+            Finding::fail(ID, subject, format!("gunicorn {version} does not understand the network {networks}"))
+                .expected("gunicorn 24.1 or later, or the address of nginx itself")
+                .cause("before release 24.1 a network in forwarded_allow_ips matches no peer: gunicorn sees plain http")
+                .fix(match peer {
+                    Some(peer) => format!("install gunicorn 24.1 or later, or start it with --forwarded-allow-ips={peer} (the address of nginx now)"),
+                    None => "install gunicorn 24.1 or later, or list the address of nginx".to_owned(),
+                })
+                .data("reason", "release"),
+        ),
+        Some(_) => None,
+        // It stays a fact that it does not match.
+        None if peer.is_some_and(|peer| !trusts(list, peer)) => None,
+        None => Some(
+            Finding::unknown(ID, subject, format!("whether this gunicorn understands the network {networks} is not known"))
+                .cause("networks need release 24.1 or later, and the release could not be read")
+                .fix("see `gunicorn --version` where it runs")
+                .data("reason", "release-unknown"),
+        ),
+    }
+}
+
+/// The first release that understands networks.
+const NETWORKS: Version = Version(24, 1, 0);
+
+/// Whether the judgement depends on the release.
+pub fn needs_version(settings: &Settings) -> bool {
+    settings.list(Name::ForwardedAllowIps).is_some_and(|list| list.iter().any(|entry| network(entry).is_some()))
+}
+
 /// Whether this release takes the entry; before 23 every text went.
 pub(super) fn accepts(entry: &str, version: Version) -> bool {
     if entry == "*" || version < Version(23, 0, 0) {
@@ -131,7 +179,7 @@ pub(super) fn accepts(entry: &str, version: Version) -> bool {
     if plain.parse::<IpAddr>().is_ok_and(|address| scope.is_none_or(|scope| address.is_ipv6() && !scope.is_empty())) {
         return true;
     }
-    version >= Version(24, 1, 0) && network(entry).is_some()
+    version >= NETWORKS && network(entry).is_some()
 }
 
 /// Whether gunicorn believes this peer.
@@ -228,6 +276,28 @@ mod tests {
         assert!(finding.fix.unwrap().contains("172.18.0.0/16"));
         let socket = observation(&["-b", "unix:/run/x.sock", "app:app"]);
         assert_eq!(judge(&socket, None, peer("172.18.0.3"), "x").status, Status::Pass);
+    }
+
+    #[test]
+    fn a_network_counts_only_where_the_release_understands_it() {
+        let argv = ["--forwarded-allow-ips=172.18.0.0/16", "app:app"];
+        let mut seen = on_network(observation(&argv), "172.18.0.2", 16);
+        let mut verdict = |version, near| {
+            seen.version = version;
+            let finding = judge(&seen, Some("172.18.0.0/16"), peer(near), "x");
+            (finding.status, finding.data.get("reason").and_then(|reason| reason.as_str().map(str::to_owned)))
+        };
+        let debian = Version::said("gunicorn (version 20.1.0)\n");
+        assert_eq!(debian, Some(Version(20, 1, 0)));
+        assert_eq!(verdict(debian, "172.18.0.3"), (Status::Fail, Some("release".to_owned())));
+        assert_eq!(verdict(None, "172.18.0.3"), (Status::Unknown, Some("release-unknown".to_owned())));
+        assert_eq!(verdict(None, "10.0.0.3"), (Status::Fail, Some("peer".to_owned())));
+        assert_eq!(verdict(Version::said("gunicorn (version 24.1.0)"), "172.18.0.3"), (Status::Pass, None));
+
+        let mut both = observation(&["--forwarded-allow-ips=172.18.0.0/16,172.18.0.3", "app:app"]);
+        both.version = debian;
+        assert_eq!(judge(&both, None, peer("172.18.0.3"), "x").status, Status::Pass);
+        assert_eq!(Version::said("Python 3"), None);
     }
 
     #[test]

@@ -134,7 +134,7 @@ fn answered(walk: &Walk, first: &Hop, answer: &Answer, expect: Expect<'_>) -> Fi
     let finding = Finding::new(ID, expect.subject, worst.status, texts.join("; "))
         .expected(format!("301 or 308 to {}", wanted(first, expect)))
         .observed(seen(first))
-        .fix(worst.fix)
+        .fix(worst.fix.replace("$server_name", &authority(expect.goal)))
         .data("reason", worst.reason)
         .data("reasons", reasons);
     noted(finding, notes)
@@ -156,6 +156,12 @@ fn right(walk: &Walk, answer: &Answer, location: Option<&Location>, expect: Expe
     let finding = Finding::pass(ID, expect.subject, format!("plain HTTP redirects to https ({})", answer.status))
         .observed(format!("{} with Location: {to}", answer.status));
     noted(finding, notes)
+}
+
+/// The host of the site as an address has it: what to type where `server_name` may be `_` or somebody else's.
+fn authority(goal: &Url) -> String {
+    let host = goal.host_str().unwrap_or_default();
+    goal.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
 }
 
 fn noted(finding: Finding, notes: Vec<String>) -> Finding {

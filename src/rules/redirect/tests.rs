@@ -214,3 +214,10 @@ fn a_port_that_should_be_closed() {
     assert_eq!(closed(&walk(ASKED, &[])), Status::Warn);
     assert_eq!(closed(&walk(ASKED, &[(ASKED, 301, THERE)])), Status::Pass);
 }
+
+#[test]
+fn a_fix_can_be_typed_as_it_stands() {
+    let fix = judged(&walk(ASKED, &[(ASKED, 301, "/x")]), Status::Fail).fix.unwrap();
+    assert!(fix.contains("return 301 https://site.test$request_uri;"), "{fix}");
+    assert_eq!(authority(&Url::parse("https://site.test:18443/").unwrap()), "site.test:18443");
+}

@@ -11,8 +11,8 @@ use super::{
 };
 use crate::{
     rules::gunicorn::{
-        Evidence, File, Name, Network, Observation, Published, Role, Settings, Subnet, Trouble, command,
-        of_first_process, role,
+        Evidence, File, Name, Network, Observation, Published, Role, Settings, Subnet, Trouble, Version, command,
+        needs_version, of_first_process, role,
     },
     system::{
         docker::{self, Container, Docker, Process, Reference},
@@ -43,6 +43,7 @@ pub(super) async fn observe(docker: &Docker<'_>, reference: &Reference) -> Resul
     if settings.has_gaps() && found.masters.len() == 1 {
         notes.extend(fill_gaps(docker, &container, &mut settings).await);
     }
+    let version = if needs_version(&settings) { version(docker, &container, chief).await } else { None };
     if found.is_twin() {
         notes.push(master::TWIN.to_owned());
     }
@@ -53,9 +54,24 @@ pub(super) async fn observe(docker: &Docker<'_>, reference: &Reference) -> Resul
         refused: None,
         live_workers: Some(found.workers),
         masters: u32::try_from(found.masters.len()).unwrap_or(u32::MAX),
+        version,
         network: Some(network(docker, &container).await),
         notes,
     })
+}
+
+/// The release of the very program that runs. `--version` loads no application.
+async fn version(docker: &Docker<'_>, container: &Container, chief: &Process) -> Option<Version> {
+    let mut words = split(&chief.arguments);
+    match command(&words) {
+        Some(command) => words.truncate(words.len() - command.arguments.len()),
+        // A title hides the program.
+        None => words = vec!["gunicorn".to_owned()],
+    }
+    words.push("--version".to_owned());
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let output = docker.exec(&container.id, &words).await.ok().filter(|output| output.success())?;
+    Version::said(&output.text())
 }
 
 /// The processes of gunicorn in a container.

@@ -91,6 +91,7 @@ fn given(context: &Context, words: &[String]) -> Result<Observation, Trouble> {
         refused,
         live_workers: None,
         masters: 0,
+        version: None,
         network: None,
         notes: vec![note.to_owned()],
     })
@@ -154,6 +155,7 @@ fn of_pid_file(path: &Path) -> Result<Observation, Trouble> {
         refused: None,
         live_workers: Some((children.len() - twins) as u64),
         masters: u32::try_from(twins).map_or(u32::MAX, |twins| twins.saturating_add(1)),
+        version: None,
         network: Some(Network::default()),
         notes,
     })
