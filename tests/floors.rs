@@ -107,6 +107,19 @@ fn the_drawing_is_the_same_in_the_crate_and_on_its_page_and_names_every_floor() 
     }
 }
 
+/// How many numbered cases the reference of `check` has.
+const CASES: usize = 63;
+
+#[test]
+fn every_numbered_case_of_the_reference_has_a_test() {
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let text: String = files.iter().map(|file| fs::read_to_string(file).expect("a source file")).collect();
+    let tested = |case: &usize| text.contains(&format!("fn case_{case:02}_"));
+    let missing: Vec<usize> = (1..=CASES).filter(|case| !tested(case)).collect();
+    assert!(missing.is_empty(), "no test is named for {missing:?}");
+}
+
 #[test]
 fn no_file_is_longer_than_600_lines() {
     let long: Vec<String> = sources()
