@@ -90,6 +90,37 @@ fn every_import_goes_down_the_floors() {
 }
 
 #[test]
+fn the_drawing_is_the_same_in_the_crate_and_on_its_page_and_names_every_floor() {
+    let drawing = |text: &str| -> Vec<String> {
+        let lines = text.lines().map(|line| line.trim_start_matches("//!").trim().to_owned());
+        lines.skip_while(|line| !line.starts_with("floor 5")).take_while(|line| !line.starts_with("```")).collect()
+    };
+    let own = drawing(include_str!("../src/lib.rs"));
+    assert_eq!(own, drawing(include_str!("../docs/architecture.md")));
+    for (name, floor) in FLOORS.iter().filter(|(name, _)| *name != "main") {
+        let from = own.iter().position(|line| line.starts_with(&format!("floor {floor}"))).expect("its floor");
+        let rows = own[from..].iter().enumerate().take_while(|(at, line)| *at == 0 || !line.starts_with("floor "));
+        assert!(
+            rows.into_iter().any(|(_, row)| row.split(' ').any(|word| word == *name)),
+            "{name} is not on floor {floor}"
+        );
+    }
+}
+
+/// How many numbered cases the reference of `check` has.
+const CASES: usize = 63;
+
+#[test]
+fn every_numbered_case_of_the_reference_has_a_test() {
+    let mut files = Vec::new();
+    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut files);
+    let text: String = files.iter().map(|file| fs::read_to_string(file).expect("a source file")).collect();
+    let tested = |case: &usize| text.contains(&format!("fn case_{case:02}_"));
+    let missing: Vec<usize> = (1..=CASES).filter(|case| !tested(case)).collect();
+    assert!(missing.is_empty(), "no test is named for {missing:?}");
+}
+
+#[test]
 fn no_file_is_longer_than_600_lines() {
     let long: Vec<String> = sources()
         .iter()

@@ -54,17 +54,40 @@ fn write_command(page: &mut String, command: &mut Command, path: &str) {
 }
 
 fn write_pages(command: &Command, name: &str, folder: &Path, names: &mut Vec<String>) -> Result<()> {
-    let mut page = Vec::new();
     let file = format!("{name}.1");
-    clap_mangen::Man::new(command.clone().name(name.to_owned()).bin_name(name.replace('-', " ")))
-        .render(&mut page)
-        .map_err(|error| Error::new(Kind::Failed, format!("write `{file}`")).because(error))?;
+    let page =
+        page(command, name).map_err(|error| Error::new(Kind::Failed, format!("write `{file}`")).because(error))?;
     write(&folder.join(&file), &page, Mode::Ordinary)?;
     names.push(file);
     for child in command.get_subcommands().filter(|child| child.get_name() != "help") {
         write_pages(child, &format!("{name}-{}", child.get_name()), folder, names)?;
     }
     Ok(())
+}
+
+/// One manual page. What stands after the options is set as it is: filled like prose, examples could not be copied.
+fn page(command: &Command, name: &str) -> std::io::Result<Vec<u8>> {
+    let after = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+    let bare = command.clone().after_help(None::<&str>).after_long_help(None::<&str>);
+    let mut page = Vec::new();
+    clap_mangen::Man::new(bare.name(name.to_owned()).bin_name(name.replace('-', " ")))
+        .source(concat!("mainstay ", env!("CARGO_PKG_VERSION")))
+        .render(&mut page)?;
+    if let Some((title, text)) = after.split_once(":\n") {
+        page.extend_from_slice(format!(".SH {}\n.nf\n", title.to_uppercase()).as_bytes());
+        for line in text.lines() {
+            page.extend_from_slice(verbatim(line).as_bytes());
+        }
+        page.extend_from_slice(b".fi\n");
+    }
+    Ok(page)
+}
+
+/// A line of text for troff: nothing in it is a request, an escape or a typographic hyphen.
+fn verbatim(line: &str) -> String {
+    let escaped = line.replace('\\', "\\e").replace('-', "\\-").replace('\'', "\\(aq").replace('`', "\\(ga");
+    // `\&` prints nothing and keeps a dot at the beginning from being a request.
+    if escaped.starts_with('.') { format!("\\&{escaped}\n") } else { format!("{escaped}\n") }
 }
 
 #[cfg(test)]
@@ -96,6 +119,23 @@ mod tests {
                 panic!("`{example}` of the help does not work: {error}");
             }
         }
+    }
+
+    #[test]
+    fn a_manual_page_keeps_its_examples_as_they_are_typed() {
+        let mut root = Cli::command();
+        root.build();
+        let check = root.find_subcommand("check").unwrap();
+        let page = String::from_utf8(super::page(check, "mainstay-check").unwrap()).unwrap();
+        let examples = page.split_once(".SH EXAMPLES\n.nf\n").unwrap().1;
+        assert!(
+            examples.contains("  mainstay check \\-\\-wait 60s \\-\\-output junit=check.xml    after a deploy\n"),
+            "{page}"
+        );
+        assert!(!page.contains(".SH EXTRA") && page.contains(env!("CARGO_PKG_VERSION")), "{page}");
+        let page = String::from_utf8(super::page(&root, "mainstay").unwrap()).unwrap();
+        assert!(page.contains(".SH EXIT CODES\n.nf\n"), "{page}");
+        assert_eq!(super::verbatim(".a\\b-'c`"), "\\&.a\\eb\\-\\(aqc\\(ga\n");
     }
 
     #[test]

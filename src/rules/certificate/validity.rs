@@ -52,7 +52,7 @@ pub fn validity(
         (Some(reason), ..) => Finding::new("tls.validity", subject, status, summary)
             .fix(match reason {
                 "not-yet-valid" => "check the clocks; else serve the previous certificate until then",
-                _ => "renew it (mainstay renew-cert) and reload the server",
+                _ => "renew it (`certbot renew`, where certbot made it) and reload the server",
             })
             .data("reason", reason),
         (None, ..) => Finding::pass("tls.validity", subject, summary),
