@@ -20,18 +20,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 /// What a deploy that is still going on can mend by itself, as `data.reason` of a finding.
 ///
 /// Not a wrong configuration: that stays wrong however long one waits.
-const MENDABLE: &[&str] = &[
-    "bad-gateway",
-    "closed",
-    "name",
-    "no-connection",
-    "not-http",
-    "not-tls",
-    "refused",
-    "self-signed",
-    "status-5xx",
-    "timeout",
-];
+const MENDABLE: &[&str] = &["name", "no-connection", "not-http", "not-tls", "self-signed", "status-5xx", "timeout"];
 
 /// Looks at every site and judges it; findings in the order of the sites and of the registry.
 ///
@@ -118,4 +107,19 @@ async fn judge(check: &dyn Check, scope: &Scope<'_>) -> Vec<Finding> {
 fn is_mendable(finding: &Finding) -> bool {
     let reason = finding.data.get("reason").and_then(|reason| reason.as_str());
     matches!(finding.status, Status::Fail | Status::Unknown) && reason.is_some_and(|reason| MENDABLE.contains(&reason))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_deploy_can_mend_is_waited_for() {
+        let finding = |status, reason: &str| Finding::new("nginx.config", "prime", status, "x").data("reason", reason);
+        assert!(is_mendable(&finding(Status::Fail, "status-5xx")));
+        assert!(is_mendable(&finding(Status::Unknown, "timeout")));
+        assert!(!is_mendable(&finding(Status::Pass, "timeout")));
+        // What nginx says of a configuration that it does not accept; a connection that is refused is `no-connection`.
+        assert!(!is_mendable(&finding(Status::Fail, "refused")));
+    }
 }
