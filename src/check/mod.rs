@@ -96,3 +96,20 @@ pub static REGISTRY: &[&dyn Check] = &[
     &gunicorn_exposed::GunicornExposed,
     &oauth_redirect::OauthRedirect,
 ];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_lists_every_check_in_the_order_of_the_registry() {
+        let listed: Vec<&str> = include_str!("../../docs/check.md")
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `")?.split_once('`'))
+            .map(|(id, _)| id)
+            .filter(|id| id.contains('.'))
+            .collect();
+        let registered: Vec<&str> = REGISTRY.iter().map(|check| check.id()).collect();
+        assert_eq!(listed, registered, "docs/check.md");
+    }
+}

@@ -178,7 +178,7 @@ pub(super) fn cannot_look(site: &Site, fault: &Fault) -> Finding {
 pub(super) fn applies(site: &Site) -> Result<(), String> {
     match site.nginx {
         Some(_) => Ok(()),
-        None => Err(format!("no `[site.{}.nginx]` section says where nginx is", site.name)),
+        None => Err("there is no `[site.NAME.nginx]` section".to_owned()),
     }
 }
 
