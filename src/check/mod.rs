@@ -5,6 +5,7 @@
 //! observed once per run, in [`Scope`].
 
 mod cause;
+mod clock;
 mod gunicorn_exposed;
 mod gunicorn_settings;
 mod gunicorn_trust;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, future::join_all, stream};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Check, REGISTRY, Scope, Settings, Site, cause};
+use super::{Check, REGISTRY, Scope, Settings, Site, cause, clock};
 use crate::{
     report::{Finding, Status},
     system::Context,
@@ -43,17 +43,24 @@ const MENDABLE: &[&str] = &[
 ///
 /// With `settings.wait`, sites whose failures a deploy can mend are looked at again until they pass or the time is up.
 pub async fn run(settings: &Settings, context: &Context) -> Vec<Finding> {
+    let mut findings = until_mended(settings, context).await;
+    clock::join(&mut findings);
+    findings.concat()
+}
+
+/// The findings of each site, after as many looks as there is something to wait for.
+async fn until_mended(settings: &Settings, context: &Context) -> Vec<Vec<Finding>> {
     let checks = selection(settings);
     let all: Vec<usize> = (0..settings.sites.len()).collect();
     let mut findings = look(settings, &checks, &all, context).await;
-    let Some(wait) = settings.wait else { return findings.concat() };
+    let Some(wait) = settings.wait else { return findings };
     let deadline = Instant::now() + wait;
     let mut said = vec![String::new(); all.len()];
     loop {
         let again: Vec<usize> = all.iter().copied().filter(|site| findings[*site].iter().any(is_mendable)).collect();
         let left = deadline.saturating_duration_since(Instant::now());
         if again.is_empty() || left.is_zero() {
-            return findings.concat();
+            return findings;
         }
         for site in &again {
             // Once for each new trouble: a log of a deploy is no place for a line a second.
