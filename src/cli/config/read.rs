@@ -1,5 +1,8 @@
 //! Walks the TOML document by the vocabulary and goes on after a mistake, so that all of them are reported at once.
 
+mod kind;
+mod relations;
+
 use std::{collections::BTreeSet, ops::Range, path::Path};
 
 use toml::{
@@ -7,13 +10,14 @@ use toml::{
     de::{DeTable, DeValue},
 };
 
+use kind::{fits, short};
+
 use super::{
-    contradictions,
     diagnostic::{Diagnostic, Problem, Source},
     hide,
     nearest::nearest,
     secret::Secret,
-    table::{self, Default, Key, Kind, Rule, Table, Text},
+    table::{self, Default, Key, Kind, Table, Text},
     value::{Entry, Origin, Tree, Value, bare},
 };
 
@@ -392,155 +396,9 @@ impl Walk<'_> {
         tree
     }
 
-    fn wrong_type(&mut self, kind: &Kind, node: &Node<'_>, path: &str) -> Option<Value> {
-        let (found, suggestion) = match (kind, node.get_ref()) {
-            (Kind::List(..), DeValue::String(text)) => ("a text", Some(format!("write [\"{}\"]", short(text)))),
-            (Kind::Many(_), DeValue::Table(_)) => ("one table", Some(format!("write [[{path}]]"))),
-            (Kind::Whole(..), DeValue::String(text))
-                if text.bytes().all(|b| b.is_ascii_digit()) && !text.is_empty() =>
-            {
-                ("a text", Some(format!("write {} without quotes", short(text))))
-            }
-            (Kind::Flag | Kind::Only(_), DeValue::String(text)) if matches!(&**text, "true" | "false") => {
-                ("a text", Some(format!("write {text} without quotes")))
-            }
-            (Kind::Text(Text::Duration | Text::Threshold), DeValue::Integer(number)) => {
-                ("a number", Some(format!("write \"{number}s\"")))
-            }
-            (Kind::Text(Text::Word(words)), DeValue::Boolean(_)) => {
-                ("true or false", words.contains(&"off").then(|| "write \"off\"".to_string()))
-            }
-            (Kind::Text(_), DeValue::Datetime(date)) => ("a date", Some(format!("write \"{date}\""))),
-            (_, DeValue::String(_)) => ("a text", None),
-            (Kind::Whole(..), DeValue::Float(_)) => ("a fraction", None),
-            (_, DeValue::Integer(_) | DeValue::Float(_)) => ("a number", None),
-            (_, DeValue::Boolean(_)) => ("true or false", None),
-            (_, DeValue::Datetime(_)) => ("a date", None),
-            (_, DeValue::Array(_)) => ("a list", None),
-            (_, DeValue::Table(_)) => ("a table", None),
-        };
-        let found = match (kind, node.get_ref()) {
-            (Kind::Only(_) | Kind::Either(_), DeValue::Boolean(flag)) => flag.to_string(),
-            _ => found.to_string(),
-        };
-        self.wrong(node.span(), format!("`{path}` must be {}, not {found}", kind.words()), suggestion);
-        None
-    }
-
-    /// What must hold between the keys.
-    fn rules(
-        &mut self,
-        table: &Table,
-        document: &DeTable<'_>,
-        tree: &Tree,
-        given: &[&str],
-        path: &str,
-        header: &Range<usize>,
-    ) {
-        for rule in table.rules {
-            match rule {
-                Rule::Fact(fact) => {
-                    if self.lines.is_some() {
-                        contradictions::find(self, *fact, document, tree, path, header);
-                    }
-                }
-                Rule::AtMostOne(names) => self.at_most_one(names, document, path),
-                Rule::AtLeastOne(names) => self.at_least_one(names, given, path, header),
-                Rule::ExactlyOne(names) => {
-                    self.at_most_one(names, document, path);
-                    self.at_least_one(names, given, path, header);
-                }
-                Rule::Needs(name, value, other, why) | Rule::Forbids(name, value, other, why) => {
-                    let holds = match *value {
-                        "" => given.contains(name),
-                        _ => tree.value(name).is_some_and(|found| found.toml() == *value),
-                    };
-                    if !holds {
-                        continue;
-                    }
-                    let what = if value.is_empty() { format!("`{name}`") } else { format!("`{name} = {value}`") };
-                    let needs = matches!(rule, Rule::Needs(..));
-                    if needs && !given.contains(other) {
-                        let place = document.get_key_value(*name).map_or(header.clone(), |(key, _)| key.span());
-                        // A default that needs something is the fault of the key that is missing.
-                        let message = match document.get_key_value(*name) {
-                            Some(_) => format!("missing `{other}` in {}: {what} needs it; {why}", section(path)),
-                            None => format!("missing `{other}` in {}: {why}", section(path)),
-                        };
-                        let example = table.key(other).map(|key| format!("write `{other} = {}`", key.example));
-                        self.wrong(place, message, example);
-                    } else if !needs && let Some((key, _)) = document.get_key_value(*other) {
-                        self.wrong(
-                            key.span(),
-                            format!("`{other}` contradicts {what}: {why}"),
-                            Some("leave one out".into()),
-                        );
-                    }
-                }
-            }
-        }
-    }
-
-    fn at_most_one(&mut self, names: &[&str], document: &DeTable<'_>, path: &str) {
-        let mut found: Vec<_> = names.iter().filter_map(|name| document.get_key_value(*name)).collect();
-        found.sort_by_key(|(key, _)| key.span().start);
-        if let [(first, _), others @ ..] = found.as_slice() {
-            for (other, _) in others {
-                let message = format!(
-                    "`{}` and `{}` contradict each other in {}",
-                    first.get_ref(),
-                    other.get_ref(),
-                    section(path)
-                );
-                self.wrong(other.span(), message, Some("leave one out".into()));
-            }
-        }
-    }
-
-    fn at_least_one(&mut self, names: &[&str], given: &[&str], path: &str, header: &Range<usize>) {
-        if !names.iter().any(|name| given.contains(name)) {
-            let names = names.join("`, `");
-            self.wrong(header.clone(), format!("missing one of `{names}` in {}", section(path)), None);
-        }
-    }
-
     /// Where a table begins: its own place when it has one on a line, else its key's.
     fn header(&self, span: Range<usize>, key: &Range<usize>) -> Range<usize> {
         if span.is_empty() { key.clone() } else { span }
-    }
-}
-
-impl Kind {
-    /// What it must be, after "must be".
-    pub fn words(&self) -> String {
-        match self {
-            Self::Either(kinds) => kinds.iter().map(Self::words).collect::<Vec<_>>().join(", or "),
-            Self::Flag => "true or false".into(),
-            Self::List(of, _) => format!("a list, each {}", of.words()),
-            Self::Many(_) => "tables in double brackets".into(),
-            Self::Map(..) | Self::Table(_) => "a table".into(),
-            Self::Named(_) => "sections with a name".into(),
-            Self::Only(flag) => flag.to_string(),
-            Self::Price => "a price above 0 and below 1000000".into(),
-            Self::Secret(_) => "a secret".into(),
-            Self::Text(text) => text.words(),
-            Self::Whole(least, u64::MAX) => format!("a whole number from {least} on"),
-            Self::Whole(least, most) => format!("a whole number from {least} to {most}"),
-        }
-    }
-}
-
-fn fits(kind: &Kind, found: &DeValue<'_>) -> bool {
-    match kind {
-        Kind::Either(kinds) => kinds.iter().any(|kind| fits(kind, found)),
-        Kind::Flag => found.is_bool(),
-        Kind::Only(flag) => found.as_bool() == Some(*flag),
-        Kind::List(..) | Kind::Many(_) => found.is_array(),
-        Kind::Map(..) | Kind::Named(_) | Kind::Table(_) => found.is_table(),
-        Kind::Price => found.is_integer() || found.is_float(),
-        Kind::Secret(_) => found.is_str() || found.is_table(),
-        Kind::Text(_) => found.is_str(),
-        Kind::Whole(..) => found.is_integer(),
     }
 }
 
@@ -550,13 +408,4 @@ fn join(path: &str, name: &str) -> String {
 
 fn section(path: &str) -> String {
     if path.is_empty() { "the file".into() } else { format!("[{path}]") }
-}
-
-/// The beginning of a text, for a message.
-fn short(text: &str) -> String {
-    const LONGEST: usize = 60;
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.into(),
-    }
 }
