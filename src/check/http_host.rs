@@ -81,6 +81,7 @@ fn of_side(site: &Site, side: &str, answer: &Result<Answer, HttpFailure>) -> Fin
         }
         Err(failure) => Finding::unknown(ID, &site.name, format!("{side} does not answer a foreign Host: {failure}"))
             .observed(failure.to_string())
+            .fix("try again; then look at the web server's error log")
             .data("side", side)
             .data("reason", failure.reason()),
     }

@@ -15,7 +15,7 @@ use url::Url;
 
 use super::{Addresses, Family, HttpSide, REGISTRY, Resolve, Scope, Site, Threshold, TlsPolicy, TlsVersion};
 use crate::{
-    report::{Finding, Status},
+    report::{Finding, Status, assert_one_voice},
     system::{
         Context,
         clock::Fixed,
@@ -67,5 +67,8 @@ pub(super) async fn look(site: &Site, ids: &[&str]) -> HashMap<&'static str, Vec
 pub(super) async fn look_in(context: &Context, site: &Site, ids: &[&str]) -> HashMap<&'static str, Vec<Finding>> {
     let scope = Scope::new(site, context);
     let checks = REGISTRY.iter().filter(|check| ids.contains(&check.id()));
-    join_all(checks.map(|check| async { (check.id(), check.run(&scope).await) })).await.into_iter().collect()
+    let found: HashMap<_, _> =
+        join_all(checks.map(|check| async { (check.id(), check.run(&scope).await) })).await.into_iter().collect();
+    found.values().flatten().for_each(assert_one_voice);
+    found
 }

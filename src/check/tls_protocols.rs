@@ -45,7 +45,8 @@ impl Check for TlsProtocols {
                     Some(offers) if !offers.is_blank() => {
                         certificate::protocols(&scope.site.name, &offers, scope.site.tls.min_version)
                     }
-                    _ => Finding::unknown(self.id(), &scope.site.name, "no handshake could be looked at"),
+                    _ => Finding::unknown(self.id(), &scope.site.name, "no handshake could be looked at")
+                        .fix("make the address answer first; the finding tls.chain says what is wrong with it"),
                 };
                 // What could not be found out because nobody answers is a consequence.
                 let finding = if finding.status == Status::Unknown && visit.trouble.is_some() {

@@ -6,8 +6,12 @@ mod finding;
 mod outcome;
 mod plan;
 mod progress;
+#[cfg(test)]
+mod voice;
 
 pub use finding::{Finding, Status};
 pub use outcome::{Counts, Outcome, Report, SCHEMA, State};
 pub use plan::{Plan, Risk, Step};
 pub use progress::{Progress, Silent};
+#[cfg(test)]
+pub(crate) use voice::assert_one_voice;

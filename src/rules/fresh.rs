@@ -219,6 +219,7 @@ mod tests {
 
     fn judged(seen: &Freshness) -> (Status, Option<String>) {
         let finding = judge("prime", seen, NOW.parse().unwrap());
+        crate::report::assert_one_voice(&finding);
         assert!(finding.status == Status::Pass || finding.fix.is_some(), "{finding:?}");
         (finding.status, finding.data.get("reason").map(|reason| reason.as_str().unwrap().to_owned()))
     }

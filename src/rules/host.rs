@@ -75,6 +75,7 @@ mod tests {
         ];
         for (side, answer, status, reason) in table {
             let finding = judge("site", side, &answer);
+            crate::report::assert_one_voice(&finding);
             assert_eq!(finding.status, status, "{answer:?}");
             assert_eq!(finding.data.get("reason").and_then(|reason| reason.as_str()), reason);
         }

@@ -148,6 +148,7 @@ mod tests {
         for (values, status, reason) in table {
             let headers: Vec<_> = values.iter().map(|value| ("strict-transport-security", *value)).collect();
             let finding = judge("site", &answer(200, &headers), Fail);
+            crate::report::assert_one_voice(&finding);
             assert_eq!(finding.status, *status, "{values:?}");
             assert_eq!(finding.data.get("reason").and_then(|reason| reason.as_str()), *reason, "{values:?}");
         }

@@ -191,6 +191,7 @@ mod tests {
 
     fn verdicts(files: &[OnDisk], served: &[Served]) -> Vec<(Status, String)> {
         let findings = judge("prime", files, served, "run `docker exec web nginx -s reload`");
+        findings.iter().for_each(crate::report::assert_one_voice);
         assert!(findings.iter().all(|finding| finding.status == Status::Pass || finding.fix.is_some()));
         let reason = |finding: &Finding| finding.data["reason"].as_str().unwrap().to_owned();
         findings.iter().map(|finding| (finding.status, reason(finding))).collect()

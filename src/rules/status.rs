@@ -146,6 +146,7 @@ mod tests {
         ];
         for (answer, expect, status, reason) in table {
             let finding = judge(&answer, expect);
+            crate::report::assert_one_voice(&finding);
             assert_eq!(finding.status, status, "{finding:?}");
             assert_eq!(finding.data.get("reason").and_then(|reason| reason.as_str()), reason, "{finding:?}");
         }

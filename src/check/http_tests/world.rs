@@ -142,7 +142,9 @@ pub(super) async fn check(site: &Site, id: &str) -> Vec<Finding> {
     if let Err(reason) = check.applies(site) {
         return vec![Finding::skip(check.id(), &site.name, reason)];
     }
-    check.run(&scope).await
+    let findings = check.run(&scope).await;
+    findings.iter().for_each(crate::report::assert_one_voice);
+    findings
 }
 
 pub(super) fn site(address: &str) -> Site {

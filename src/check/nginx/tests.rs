@@ -8,6 +8,7 @@ use crate::{
         Addresses, Check, Compose, Family, HttpSide, NginxSite, Reference, Resolve, Threshold, TlsPolicy, TlsVersion,
         nginx_config::NginxConfig, nginx_fresh::NginxFresh, nginx_headers::NginxHeaders, tls_served::TlsServed,
     },
+    report::assert_one_voice,
     system::{
         docker::live::{self, Live},
         process::{Command, Failure, Scripted},
@@ -58,6 +59,7 @@ async fn findings(site: &Site, context: &Context) -> Vec<Finding> {
             Err(why) => findings.push(Finding::skip(check.id(), &site.name, why)),
         }
     }
+    findings.iter().for_each(assert_one_voice);
     findings
 }
 

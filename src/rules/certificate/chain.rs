@@ -88,8 +88,10 @@ fn judge(subject: &str, tls: &TlsObservation) -> Finding {
             fail("weak-signature", format!("a certificate is signed with {name}, which no client accepts any more"))
                 .fix("issue the certificate again")
         }
-        PathFault::Unreadable(why) => fail("unreadable", format!("a certificate of the chain cannot be read: {why}")),
-        PathFault::Other(why) => fail("invalid", format!("the chain is not valid: {why}")),
+        PathFault::Unreadable(why) => fail("unreadable", format!("a certificate of the chain cannot be read: {why}"))
+            .fix("install the chain that the authority gave out (fullchain.pem), then reload"),
+        PathFault::Other(why) => fail("invalid", format!("the chain is not valid: {why}"))
+            .fix("install the chain that the authority gave out (fullchain.pem), then reload"),
     }
 }
 

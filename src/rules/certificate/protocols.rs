@@ -77,6 +77,7 @@ pub fn protocols(subject: &str, offers: &Offers, least: TlsVersion) -> Finding {
     } else if !unknown.is_empty() {
         Finding::unknown("tls.protocols", subject, "could not find out every protocol version that is offered")
             .cause(unknown.join("; "))
+            .fix("try again later: a firewall may hold back several connections in a row")
             .data("reason", "incomplete")
     } else if offered.is_empty() {
         Finding::fail("tls.protocols", subject, format!("no TLS version from {} on is offered", least.number()))

@@ -76,7 +76,9 @@ pub fn trouble(subject: &str, trouble: &Trouble, offers: Option<&Offers>) -> Fin
             "in nginx: `listen 443 ssl;` in the block that serves it; or write `http://` or another port in `url`",
         ),
         Trouble::NotTls(Instead::Bytes(bytes)) => finding.observed(bytes.as_str()).fix("check the port in `url`"),
-        Trouble::Protocol(why) => finding.observed(why.as_str()),
+        Trouble::Protocol(why) => finding
+            .observed(why.as_str())
+            .fix("check that the port is the one that speaks TLS, and what stands between it and here"),
         Trouble::Refused => finding.fix("start the server, or publish its port"),
         Trouble::Timeout { .. } => finding.fix("check firewalls, security groups and the load of the server"),
         Trouble::Unreachable(why) => finding.observed(why.as_str()).fix("check the address and the network between"),

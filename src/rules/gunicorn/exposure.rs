@@ -17,7 +17,7 @@ pub fn judge(observation: &Observation, subject: &str) -> Finding {
         return Finding::skip(ID, subject, format!("{} does not say who can reach it", observation.place));
     };
     let Some(list) = observation.settings.list(Name::ForwardedAllowIps) else {
-        return Finding::unknown(ID, subject, "whom gunicorn believes is not known");
+        return Finding::unknown(ID, subject, "whom gunicorn believes is not known").fix(trust::REVEAL);
     };
     // Where the address is hidden, the worst is assumed, and said to be an assumption.
     let binds = observation.settings.list(Name::Bind);
@@ -194,6 +194,12 @@ mod tests {
     }
 
     const OPEN: &[&str] = &["--forwarded-allow-ips", "*", "-b", "0.0.0.0:8000", "app:app"];
+
+    fn judge(seen: &Observation, subject: &str) -> Finding {
+        let finding = super::judge(seen, subject);
+        crate::report::assert_one_voice(&finding);
+        finding
+    }
 
     #[test]
     fn case_50_star_and_a_published_port() {

@@ -17,17 +17,22 @@ const ID: &str = "gunicorn.trust";
 const IGNORED: &str = "gunicorn reads the scheme only (X-Forwarded-Proto: https, exactly so); X-Forwarded-Host, X-Forwarded-Port \
     and X-Forwarded-For are the application's own business (ProxyFix, USE_X_FORWARDED_HOST)";
 
+/// What makes a hidden list seen.
+pub(super) const REVEAL: &str =
+    "give --forwarded-allow-ips on gunicorn's command line: it wins over every other source";
+
 /// Judges `forwarded_allow_ips`: against what is expected, and against the address nginx comes from, when known.
 pub fn judge(observation: &Observation, expected: Option<&str>, peer: Option<IpAddr>, subject: &str) -> Finding {
     let (list, source) = match observation.settings.reading(Name::ForwardedAllowIps) {
         Reading::Known(super::setting::Value::List(list), source) => (list, source),
         Reading::Known(value, _) => {
-            return Finding::unknown(ID, subject, format!("forwarded_allow_ips is {value}, which is no list"));
+            return Finding::unknown(ID, subject, format!("forwarded_allow_ips is {value}, which is no list"))
+                .fix(REVEAL);
         }
         Reading::Unknown(reason) => {
             return Finding::unknown(ID, subject, "whose headers gunicorn believes is not known")
                 .cause(format!("forwarded_allow_ips: {reason}"))
-                .fix("give --forwarded-allow-ips on gunicorn's command line: it wins over every other source");
+                .fix(REVEAL);
         }
     };
     let value = list.join(",");
@@ -188,6 +193,12 @@ mod tests {
 
     fn peer(text: &str) -> Option<IpAddr> {
         Some(text.parse().unwrap())
+    }
+
+    fn judge(seen: &Observation, expected: Option<&str>, peer: Option<IpAddr>, subject: &str) -> Finding {
+        let finding = super::judge(seen, expected, peer, subject);
+        crate::report::assert_one_voice(&finding);
+        finding
     }
 
     #[test]

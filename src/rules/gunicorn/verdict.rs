@@ -8,6 +8,10 @@ use crate::report::Finding;
 
 const ID: &str = "gunicorn.settings";
 
+/// What makes hidden settings seen.
+const REVEAL: &str = "give them on gunicorn's command line, make gunicorn itself the container's command (`exec gunicorn …` at the \
+    end of a script), or run mainstay as root on the engine's host";
+
 /// What the configuration asks for; a key that is not given is not judged.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
 pub struct Expected {
@@ -69,15 +73,12 @@ fn verdict(observation: &Observation, wanted: &[(Name, u64)], subject: &str) -> 
         let names: Vec<&str> = hidden.iter().map(|(name, _)| name.key()).collect();
         return Finding::unknown(ID, subject, format!("{} of gunicorn cannot be known", names.join(", ")))
             .cause((*reason).to_owned())
-            .fix(
-                "give them on gunicorn's command line, make gunicorn itself the container's command (`exec gunicorn …` at \
-                 the end of a script), or run mainstay as root on the engine's host",
-            )
+            .fix(REVEAL)
             .data("reason", "hidden");
     }
     if wanted.is_empty() && settings.is_unknown() {
         let reason = settings.reading(Name::Workers).to_string();
-        return Finding::unknown(ID, subject, "the settings of gunicorn cannot be known").cause(reason);
+        return Finding::unknown(ID, subject, "the settings of gunicorn cannot be known").cause(reason).fix(REVEAL);
     }
     if let (Some(live), Some(configured)) = (observation.live_workers, settings.number(Name::Workers))
         && live != configured
@@ -201,6 +202,12 @@ mod tests {
 
     fn expected() -> Expected {
         Expected { workers: Some(3), threads: Some(4), timeout: Some(90), graceful_timeout: Some(30) }
+    }
+
+    fn judge(seen: &Observation, expected: &Expected, subject: &str) -> Finding {
+        let finding = super::judge(seen, expected, subject);
+        crate::report::assert_one_voice(&finding);
+        finding
     }
 
     #[test]

@@ -66,7 +66,8 @@ pub fn judge(expect: Expect<'_>, first: &Login, second: &Login) -> Vec<Finding> 
         Ok(location) => location,
         Err(nowhere) => {
             let (reason, text) = redirect::lost(&nowhere, Some(answer), Shown::Public);
-            return vec![Finding::fail(ID, expect.subject, text).expected(wanted(expect)).data("reason", reason)];
+            let finding = wrong(expect, Status::Fail, reason, text).expected(wanted(expect));
+            return vec![finding.fix("let the login send exactly one `Location` with the provider's complete address")];
         }
     };
     let request = AuthorizationRequest::of(&location.url);
@@ -245,7 +246,8 @@ fn of_parameters(judged: &mut Judged, expect: Expect<'_>, request: &Authorizatio
             "request-object",
             "the parameters are inside `request` or `request_uri`, where only the provider can read them",
         )
-        .expected("parameters that can be read")]);
+        .expected("parameters that can be read")
+        .fix("leave this check out with `--skip oauth`: nobody but the provider can make it")]);
         return;
     }
     judged.extend(redirect_uri::judge(expect, request));
@@ -343,7 +345,8 @@ fn of_second(judged: &mut Judged, expect: Expect<'_>, first: &AuthorizationReque
         };
         judged.extend([wrong(expect, Status::Unknown, reason, format!("a second login cannot be compared: {why}"))
             .expected("two redirects with values of their own")
-            .observed(why)]);
+            .observed(why)
+            .fix("look at the logs of the web server and the application, or for a limit of logins in a row")]);
         return;
     };
     let second = AuthorizationRequest::of(&location.url);

@@ -5,7 +5,10 @@ use std::time::Duration;
 use proptest::prelude::*;
 
 use super::*;
-use crate::rules::http::{Stage, tests::answer};
+use crate::{
+    report::assert_one_voice,
+    rules::http::{Stage, tests::answer},
+};
 
 const CLIENT: &str = "42-abc.apps.googleusercontent.com";
 const CALLBACK: &str = "https%3A%2F%2Fsite.test%2Fauth%2Fcallback";
@@ -56,7 +59,9 @@ fn judged_for(
     second: &Login,
 ) -> Vec<Finding> {
     let site = Url::parse("https://site.test/").unwrap();
-    judge(Expect { subject: "prime", site: &site, provider, redirect_uri, client_id }, first, second)
+    let findings = judge(Expect { subject: "prime", site: &site, provider, redirect_uri, client_id }, first, second);
+    findings.iter().for_each(assert_one_voice);
+    findings
 }
 
 fn verdicts(findings: &[Finding]) -> Vec<(Status, &str)> {

@@ -150,6 +150,7 @@ fn right(walk: &Walk, answer: &Answer, location: Option<&Location>, expect: Expe
             format!("redirects to https ({}), but nobody answers there", answer.status),
         )
         .observed(format!("{}: {why}", redacted(hop.url.as_str(), Shown::Harmless)))
+        .fix("let the address that it leads to be reached from here, or look from where it can be")
         .data("reason", hop.answer.as_ref().err().map_or("no-connection", HttpFailure::reason))
         .data("notes", notes);
     }

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::rules::http::{Stage, tests::answer};
+use crate::{
+    report::assert_one_voice,
+    rules::http::{Stage, tests::answer},
+};
 
 const ASKED: &str = "http://site.test/a?b=1";
 const THERE: &str = "https://site.test/a?b=1";
@@ -39,7 +42,9 @@ fn verdict(walk: &Walk) -> (Status, String) {
 
 fn judged(walk: &Walk, closed: Status) -> Finding {
     let goal = Url::parse("https://site.test/").unwrap();
-    judge(walk, Expect { subject: "prime", goal: &goal, closed })
+    let finding = judge(walk, Expect { subject: "prime", goal: &goal, closed });
+    assert_one_voice(&finding);
+    finding
 }
 
 fn first(status: u16, location: &str) -> (Status, String) {

@@ -96,7 +96,7 @@ impl Trouble {
         let line = text.lines().rev().map(str::trim).find(|line| is_of_the_engine(line))?;
         let lower = line.to_lowercase();
         let has = |part: &str| lower.contains(part);
-        let said = line.to_owned();
+        let said = line.trim_end_matches('.').to_owned();
         let name = name.to_owned();
         Some(if has("permission denied") && (has("socket") || has("trying to connect") || has("docker api")) {
             Self::Forbidden(said)

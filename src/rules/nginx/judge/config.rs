@@ -4,7 +4,7 @@ use crate::report::Finding;
 
 use super::{
     super::answer::{Answer, Ending, Setting, Value},
-    CONFIG, Expected, answering, facts, place,
+    CONFIG, Expected, NOT_PROXIED, answering, facts, place,
 };
 
 /// Whether the request reaches an application, and with the expected `proxy_http_version` and `proxy_redirect`.
@@ -34,6 +34,7 @@ pub fn judge_config(subject: &str, answer: &Answer, expected: &Expected) -> Vec<
             Finding::unknown(CONFIG, subject, format!("the configuration file does not tell where {block} proxies to"))
                 .observed(format!("proxy_pass {}; ({})", upstream.written, upstream.at))
                 .cause(format!("it depends on {why}, and there is no resolver"))
+                .fix("name an upstream block, or add a `resolver` (in Docker: `resolver 127.0.0.11;`)")
                 .data("reason", "undecided");
         findings.push(place(facts(finding, answer), Some(&upstream.at)));
     }
@@ -103,7 +104,7 @@ fn not_proxied(subject: &str, answer: &Answer, ending: &Ending) -> Finding {
         .cause("proxy_pass is not inherited by nested locations, nor by the server")
         .data("reason", "not-proxied"),
     };
-    place(facts(finding.expected(expected), answer), Some(at))
+    place(facts(finding.expected(expected).fix(NOT_PROXIED), answer), Some(at))
 }
 
 fn shown(name: &str, setting: &Setting) -> String {

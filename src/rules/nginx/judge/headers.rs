@@ -10,7 +10,7 @@ use super::{
         tree::Place,
         variables::{Part, parts},
     },
-    Expected, HEADERS, answering, facts, place,
+    Expected, HEADERS, NOT_PROXIED, answering, facts, place,
 };
 
 /// Whether every expected header reaches the application with its value: one finding that names all that do not.
@@ -278,7 +278,7 @@ fn not_over_http(subject: &str, answer: &Answer) -> Option<Finding> {
             place(Finding::fail(HEADERS, subject, summary).cause(cause).data("reason", "not-proxied"), Some(at))
         }
     };
-    Some(finding.data("headers", Map::new()))
+    Some(finding.fix(NOT_PROXIED).data("headers", Map::new()))
 }
 
 /// The lines to write, and where.

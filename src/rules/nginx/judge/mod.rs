@@ -85,7 +85,9 @@ pub fn judge_unparsed(subject: &str, error: &ParseError) -> Vec<Finding> {
             .cause("nginx refuses it: a reload keeps the old configuration, a restart fails")
             .fix("mend the line, then run nginx -t")
             .data("reason", "syntax"),
-        Trouble::Limit => Finding::unknown(CONFIG, subject, summary).data("reason", "limit"),
+        Trouble::Limit => Finding::unknown(CONFIG, subject, summary)
+            .fix("give the part that serves this site alone, with `dump` or `files`")
+            .data("reason", "limit"),
         Trouble::Missing => Finding::unknown(CONFIG, subject, summary)
             .fix("give the whole output of nginx -T, or the folder with every included file")
             .data("reason", "missing-file"),
@@ -100,10 +102,13 @@ pub fn judge_unparsed(subject: &str, error: &ParseError) -> Vec<Finding> {
 pub fn judge_doubt(subject: &str, doubt: &Doubt) -> Vec<Finding> {
     let root = match doubt.kind {
         DoubtKind::NoServer => Finding::fail(CONFIG, subject, format!("{}, says the configuration file", doubt.why))
+            .expected("a server that answers this request")
+            .fix("add a `server` with a `listen` for it; behind another proxy set `trusted_proxy = true`")
             .data("reason", "no-server"),
         DoubtKind::Undecided => {
             Finding::unknown(CONFIG, subject, format!("the configuration file does not decide it: {}", doubt.why))
                 .cause(doubt.to_string())
+                .fix("see by hand what arrives at the application, or leave the check out with `--skip nginx`")
                 .data("reason", "undecided")
         }
     };
@@ -125,6 +130,9 @@ fn with_followers(subject: &str, root: Finding) -> Vec<Finding> {
 fn file_only(finding: Finding) -> Finding {
     finding.data("describes", "file")
 }
+
+/// What to do where the request does not reach an application over HTTP.
+const NOT_PROXIED: &str = "set `path` to an address that the application answers, or add a `proxy_pass` to the block";
 
 fn place(finding: Finding, at: Option<&Place>) -> Finding {
     match at {

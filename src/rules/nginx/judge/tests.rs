@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::*;
 use crate::{
-    report::Status,
+    report::{Status, assert_one_voice},
     rules::nginx::{Value, parse_dump},
 };
 
@@ -36,7 +36,9 @@ fn server(inside: &str) -> String {
 }
 
 fn judged(dump: &str, path: &str) -> Vec<Finding> {
-    judge("prime", &parse_dump(dump), &question(path), &expected())
+    let findings = judge("prime", &parse_dump(dump), &question(path), &expected());
+    findings.iter().for_each(assert_one_voice);
+    findings
 }
 
 /// The finding of `nginx.headers`, which is always one.
