@@ -108,3 +108,18 @@ fn is_mendable(finding: &Finding) -> bool {
     let reason = finding.data.get("reason").and_then(|reason| reason.as_str());
     matches!(finding.status, Status::Fail | Status::Unknown) && reason.is_some_and(|reason| MENDABLE.contains(&reason))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_a_deploy_can_mend_is_waited_for() {
+        let finding = |status, reason: &str| Finding::new("nginx.config", "prime", status, "x").data("reason", reason);
+        assert!(is_mendable(&finding(Status::Fail, "status-5xx")));
+        assert!(is_mendable(&finding(Status::Unknown, "timeout")));
+        assert!(!is_mendable(&finding(Status::Pass, "timeout")));
+        // What nginx says of a configuration that it does not accept; a connection that is refused is `no-connection`.
+        assert!(!is_mendable(&finding(Status::Fail, "refused")));
+    }
+}
