@@ -44,7 +44,7 @@ impl Check for GunicornSettings {
 /// What the three checks of gunicorn need.
 pub(super) const NEEDS: &str = "a `[site.NAME.gunicorn]` section";
 
-const ABSENT: &str = "there is no `[site.NAME.gunicorn]` section";
+const ABSENT: &str = "no `[site.NAME.gunicorn]` section is configured";
 
 /// The three checks of gunicorn apply to the same sites.
 pub(super) fn applies(site: &Site) -> Result<(), String> {

@@ -252,7 +252,7 @@ pub(super) fn cannot_look(site: &Site, fault: &Fault) -> Finding {
 pub(super) fn applies(site: &Site) -> Result<(), String> {
     match site.nginx {
         Some(_) => Ok(()),
-        None => Err("there is no `[site.NAME.nginx]` section".to_owned()),
+        None => Err("no `[site.NAME.nginx]` section is configured".to_owned()),
     }
 }
 
