@@ -1,4 +1,4 @@
-//! Whether only nginx can reach a gunicorn that believes everybody.
+//! `gunicorn.exposed`: nobody but nginx can reach a gunicorn that believes everybody.
 
 use futures_util::future::BoxFuture;
 
@@ -11,7 +11,7 @@ use crate::{
     rules::gunicorn::{Name, Reading, judge_exposure, judge_trust},
 };
 
-/// The check of `--forwarded-allow-ips` together with the published ports.
+/// `gunicorn.exposed`: `--forwarded-allow-ips` together with the published ports.
 pub struct GunicornExposed;
 
 impl Check for GunicornExposed {

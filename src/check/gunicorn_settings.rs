@@ -1,4 +1,4 @@
-//! Whether gunicorn runs with the settings it should.
+//! `gunicorn.settings`: gunicorn runs with the settings that it should.
 
 use futures_util::future::BoxFuture;
 
@@ -8,7 +8,7 @@ use crate::{
     rules::gunicorn::{Expected, Observation, Trouble, judge_settings, trouble},
 };
 
-/// The check of `--workers`, `--threads` and the two time limits; it also carries what hinders the other two.
+/// `gunicorn.settings`; it also carries what hinders the other two.
 pub struct GunicornSettings;
 
 impl Check for GunicornSettings {
@@ -44,14 +44,16 @@ impl Check for GunicornSettings {
 /// What the three checks of gunicorn need.
 pub(super) const NEEDS: &str = "a `[site.NAME.gunicorn]` section";
 
+const ABSENT: &str = "no `[site.NAME.gunicorn]` section is configured";
+
 /// The three checks of gunicorn apply to the same sites.
 pub(super) fn applies(site: &Site) -> Result<(), String> {
-    site.gunicorn.as_ref().map(|_| ()).ok_or_else(|| format!("no {} is configured", &NEEDS[2..]))
+    site.gunicorn.as_ref().map(|_| ()).ok_or_else(|| ABSENT.to_owned())
 }
 
 /// The finding of a site without gunicorn, for who runs a check that does not apply.
 pub(super) fn absent(id: &'static str, site: &Site) -> Finding {
-    Finding::skip(id, &site.name, format!("no {} is configured", &NEEDS[2..]))
+    Finding::skip(id, &site.name, ABSENT)
 }
 
 /// The judgement that the other two checks refer to when nothing could be seen.

@@ -1,4 +1,4 @@
-//! Whether gunicorn believes nginx that the visitor came over https.
+//! `gunicorn.trust`: gunicorn believes nginx that the visitor came over https.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ use crate::{
     system::gunicorn,
 };
 
-/// The check of `--forwarded-allow-ips`.
+/// `gunicorn.trust`.
 pub struct GunicornTrust;
 
 impl Check for GunicornTrust {

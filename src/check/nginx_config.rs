@@ -5,7 +5,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::{Check, Scope, Site, nginx};
 use crate::report::Finding;
 
-/// The check.
+/// `nginx.config`.
 pub struct NginxConfig;
 
 impl Check for NginxConfig {

@@ -11,7 +11,7 @@ use crate::{report::Finding, rules::fresh};
 const LOOKS: u32 = 3;
 const PAUSE: Duration = Duration::from_millis(500);
 
-/// The check.
+/// `nginx.fresh`.
 pub struct NginxFresh;
 
 impl Check for NginxFresh {

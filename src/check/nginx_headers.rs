@@ -5,7 +5,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::{Check, Scope, Site, nginx};
 use crate::report::Finding;
 
-/// The check.
+/// `nginx.headers`.
 pub struct NginxHeaders;
 
 impl Check for NginxHeaders {

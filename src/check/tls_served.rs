@@ -3,7 +3,10 @@
 use futures_util::{FutureExt, future::BoxFuture};
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 
-use super::{Check, NginxSource, Scope, Site, nginx, visit::Visit};
+use super::{
+    Check, NginxSource, Scope, Site, nginx,
+    visit::{Visit, needs_tls, s_client},
+};
 use crate::{
     report::Finding,
     rules::{
@@ -13,7 +16,7 @@ use crate::{
     system::nginx::Nginx,
 };
 
-/// The check.
+/// `tls.served`.
 pub struct TlsServed;
 
 const ID: &str = "tls.served";
@@ -32,9 +35,7 @@ impl Check for TlsServed {
     }
 
     fn applies(&self, site: &Site) -> Result<(), String> {
-        if site.url.scheme() != "https" {
-            return Err("the URL is not https".to_owned());
-        }
+        needs_tls(site)?;
         nginx::applies_running(site)?;
         if site.trusted_proxy {
             return Err("another proxy in front of nginx serves the certificate (`trusted_proxy`)".to_owned());
@@ -108,7 +109,7 @@ async fn look(scope: &Scope<'_>) -> Vec<Finding> {
 /// Both fingerprints, to be compared.
 fn by_hand(site: &Site, print: &str) -> String {
     let fingerprint = "openssl x509 -noout -fingerprint -sha256 -dates";
-    format!("{} 2>/dev/null | {fingerprint}; {print} | {fingerprint}", super::visit::s_client(site, ""))
+    format!("{} 2>/dev/null | {fingerprint}; {print} | {fingerprint}", s_client(site, ""))
 }
 
 async fn first_certificate(nginx: &Nginx, path: &str) -> Result<Leaf, String> {
