@@ -15,6 +15,7 @@ mod http_redirect;
 mod http_status;
 #[cfg(test)]
 mod http_tests;
+mod lanes;
 mod nginx;
 mod nginx_config;
 mod nginx_fresh;

@@ -1,11 +1,11 @@
 //! Runs the checks of all sites at once, and again while a deploy can still mend what failed.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
-use futures_util::{StreamExt, future::join_all, stream};
+use futures_util::future::join_all;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::{Check, REGISTRY, Scope, Settings, Site, cause, clock};
+use super::{Check, REGISTRY, Scope, Settings, Site, cause, clock, lanes};
 use crate::{
     report::{Finding, Status},
     system::Context,
@@ -89,18 +89,22 @@ fn selection(settings: &Settings) -> Vec<&'static dyn Check> {
 }
 
 /// One look at these sites, as many at once as the settings allow.
-async fn look(settings: &Settings, checks: &[&dyn Check], sites: &[usize], context: &Context) -> Vec<Vec<Finding>> {
+async fn look(
+    settings: &Settings,
+    checks: &[&'static dyn Check],
+    sites: &[usize],
+    context: &Context,
+) -> Vec<Vec<Finding>> {
     context.progress.begin("looking", Some(sites.len() as u64));
-    // Unordered, so that a dead site at the head holds no place that a living one could use.
-    let mut found: Vec<(usize, Vec<Finding>)> = stream::iter(sites.iter().enumerate())
-        .map(|(place, site)| async move { (place, look_at(&settings.sites[*site], checks, context).await) })
-        .buffer_unordered(settings.concurrency.max(1))
-        .inspect(|_| context.progress.advance(1))
-        .collect()
-        .await;
+    let sites = sites.iter().map(|site| Arc::new(settings.sites[*site].clone())).collect();
+    let checks: Arc<[&'static dyn Check]> = checks.into();
+    let look: lanes::Look = Arc::new(move |site, context| {
+        let checks = Arc::clone(&checks);
+        Box::pin(async move { look_at(&site, &checks, &context).await })
+    });
+    let found = lanes::spread(sites, settings.concurrency, look, context).await;
     context.progress.end();
-    found.sort_by_key(|(place, _)| *place);
-    found.into_iter().map(|(_, findings)| findings).collect()
+    found
 }
 
 /// All checks of one site at once.

@@ -48,7 +48,7 @@ pub struct CheckArgs {
 }
 
 /// How many sites are looked at at once: enough for a team's sites in a second, few enough for a small router.
-const CONCURRENCY: usize = 64;
+const CONCURRENCY: usize = 32;
 
 /// The largest PEM file that is read; the machine's whole bundle has a quarter of this.
 const LARGEST: u64 = 1 << 20;
