@@ -9,7 +9,6 @@
 //!  floor 2  backup  renew_cert  schedule                observe -> plan -> apply  come with their jobs
 //!  floor 1  system    docker nginx gunicorn tls http resolve process clock state  everything outside this process
 //!  floor 0  rules     nginx gunicorn certificate redirect oauth units …           pure: no I/O, no async, no clock
-//!  floor 3  check     observe -> judge                                            knows no terminal, no clap
 //!           report    Finding, Plan, Outcome, Report, Progress                    pure vocabulary of all floors
 //!           error     Error { kind, what, why, hints }                            pure
 //! ```
