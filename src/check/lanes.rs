@@ -50,6 +50,7 @@ pub(super) async fn spread(
             Ok(more) => found.extend(more),
             // A bug there is a bug here.
             Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            // Nobody aborts these tasks; they end unheard only with the runtime, and then nobody waits for this either.
             Err(_) => {}
         }
     }
