@@ -121,22 +121,8 @@ fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<chec
         explicit => config::load(explicit.as_deref(), context)?,
     };
     warn(loaded.as_ref());
-    let flags = settings::CheckArgs {
-        targets: args.targets.clone(),
-        only: args.only.clone(),
-        skip: args.skip.clone(),
-        wait: args.wait,
-        strict: args.strict,
-        resolve: args.resolve.clone(),
-        ca_file: args.ca_file.clone(),
-        family: match (args.ipv4, args.ipv6) {
-            (true, _) => check::Family::V4,
-            (_, true) => check::Family::V6,
-            _ => check::Family::Any,
-        },
-        ids: check::REGISTRY.iter().map(|check| check.id()).collect(),
-    };
-    settings::check_settings(loaded.as_ref().map(|loaded| &loaded.model), &flags, context)
+    let known: Vec<&'static str> = check::REGISTRY.iter().map(|check| check.id()).collect();
+    settings::check_settings(loaded.as_ref().map(|loaded| &loaded.model), args, &known, context)
 }
 
 /// What the operator should know of the file, although it can be used.

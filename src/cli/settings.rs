@@ -5,47 +5,24 @@ use std::{
     fs::File,
     io::Read,
     path::{Path, PathBuf},
-    time::Duration,
 };
 
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
-use super::config::{
-    self,
-    model::{self, Level, Lookup, Model, Which},
+use super::{
+    args::CheckArgs,
+    config::{
+        self,
+        model::{self, Level, Lookup, Model, Which},
+    },
 };
 use crate::{
-    check::{
-        Addresses, Family, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve, Settings, Site, TlsPolicy,
-    },
+    check::{Addresses, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve, Settings, Site, TlsPolicy},
     error::{Error, Kind, Result},
     report::Status,
     system::{Context, process::room},
 };
-
-/// What the command line of `mainstay check` says.
-#[derive(Clone, Debug)]
-pub struct CheckArgs {
-    /// `[SITE|URL]...`; every site of the file when empty.
-    pub targets: Vec<String>,
-    /// `--only`: ids or their first words, also several with commas between them.
-    pub only: Vec<String>,
-    /// `--skip`: the same.
-    pub skip: Vec<String>,
-    /// `--wait`.
-    pub wait: Option<Duration>,
-    /// `--strict`.
-    pub strict: bool,
-    /// `--resolve HOST:PORT:ADDR`.
-    pub resolve: Vec<String>,
-    /// `--ca-file`; relative to the folder of the call.
-    pub ca_file: Option<PathBuf>,
-    /// `-4`, `-6`.
-    pub family: Family,
-    /// The ids of all checks.
-    pub ids: Vec<&'static str>,
-}
 
 /// How many sites are looked at at once: enough for a team's sites in a second, few enough for a small router.
 const CONCURRENCY: usize = 32;
@@ -53,15 +30,20 @@ const CONCURRENCY: usize = 32;
 /// The largest PEM file that is read; the machine's whole bundle has a quarter of this.
 const LARGEST: u64 = 1 << 20;
 
-/// The settings of a check run.
+/// The settings of a check run; `known` are the ids of all checks.
 ///
 /// # Errors
 ///
 /// The command line names what does not exist, or a file that it names can not be used.
-pub fn check_settings(config: Option<&Model>, args: &CheckArgs, context: &Context) -> Result<Settings> {
-    let (only, skip) = (ids(&args.only, "--only", &args.ids)?, ids(&args.skip, "--skip", &args.ids)?);
+pub fn check_settings(
+    config: Option<&Model>,
+    args: &CheckArgs,
+    known: &[&'static str],
+    context: &Context,
+) -> Result<Settings> {
+    let (only, skip) = (ids(&args.only, "--only", known)?, ids(&args.skip, "--skip", known)?);
     let covers = |list: &[String], id: &str| list.iter().any(|word| word == id || id.split('.').next() == Some(word));
-    if !args.ids.iter().any(|id| (only.is_empty() || covers(&only, id)) && !covers(&skip, id)) {
+    if !known.iter().any(|id| (only.is_empty() || covers(&only, id)) && !covers(&skip, id)) {
         return Err(usage("check anything").because("--only and --skip leave no check over"));
     }
     let overrides = args.resolve.iter().map(|text| lookup(text)).collect::<Result<Vec<_>>>()?;
@@ -187,7 +169,7 @@ fn resolve(
             Which::First => Addresses::First,
         },
         resolve: lookups(site, overrides),
-        family: args.family,
+        family: args.family(),
         extra_roots,
         ca_file: ca_file.map(|(path, _)| path),
         fingerprints: site.fingerprints.clone(),

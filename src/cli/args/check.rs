@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
-use crate::rules::units::parse_duration;
+use crate::{check::Family, rules::units::parse_duration};
 
 /// Look at live sites and judge what is really served
 ///
@@ -57,6 +57,17 @@ pub struct CheckArgs {
     /// Count a warning as a failure
     #[arg(long, help_heading = "Judging")]
     pub strict: bool,
+}
+
+impl CheckArgs {
+    /// The address families to use.
+    pub fn family(&self) -> Family {
+        match (self.ipv4, self.ipv6) {
+            (true, _) => Family::V4,
+            (_, true) => Family::V6,
+            _ => Family::Any,
+        }
+    }
 }
 
 const EXAMPLES: &str = "\

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::*;
-use crate::check::{Threshold, TlsVersion};
+use crate::check::{Family, Threshold, TlsVersion};
 
 const FILE: &str = "\
 [site.prime]
@@ -33,18 +33,10 @@ fingerprints = [\"9F:86:D0:81:88:4C:7D:65:9A:2F:EA:A0:C5:5A:D0:15:A3:BF:4F:1B:2B
 ";
 
 fn args(targets: &[&str]) -> CheckArgs {
-    CheckArgs {
-        targets: targets.iter().map(|target| target.to_string()).collect(),
-        only: Vec::new(),
-        skip: Vec::new(),
-        wait: None,
-        strict: false,
-        resolve: Vec::new(),
-        ca_file: None,
-        family: Family::Any,
-        ids: vec!["tls.chain", "tls.name", "http.status", "nginx.headers"],
-    }
+    CheckArgs { targets: targets.iter().map(|target| target.to_string()).collect(), ..CheckArgs::default() }
 }
+
+const KNOWN: &[&str] = &["tls.chain", "tls.name", "http.status", "nginx.headers"];
 
 fn model() -> Model {
     config::parse(FILE, "/srv/mainstay.toml").unwrap()
@@ -55,11 +47,11 @@ fn context(folder: &Path) -> Context {
 }
 
 fn settings(args: &CheckArgs) -> Result<Settings> {
-    check_settings(Some(&model()), args, &context(Path::new("/")))
+    check_settings(Some(&model()), args, KNOWN, &context(Path::new("/")))
 }
 
 fn one(target: &str) -> Site {
-    check_settings(None, &args(&[target]), &context(Path::new("/"))).unwrap().sites.remove(0)
+    check_settings(None, &args(&[target]), KNOWN, &context(Path::new("/"))).unwrap().sites.remove(0)
 }
 
 fn names(settings: &Settings) -> Vec<&str> {
@@ -164,11 +156,11 @@ fn wrong_targets_are_refused_with_what_to_do() {
 
 #[test]
 fn nothing_to_check_is_an_error_with_two_ways_out() {
-    let error = check_settings(None, &args(&[]), &context(Path::new("/"))).unwrap_err();
+    let error = check_settings(None, &args(&[]), KNOWN, &context(Path::new("/"))).unwrap_err();
     assert_eq!(error.kind, Kind::Config);
     assert!(error.hints[0].contains("mainstay check https://") && error.hints[1].contains("[site.prime]"), "{error:?}");
     let empty = config::parse("project = \"x\"", "mainstay.toml").unwrap();
-    let error = check_settings(Some(&empty), &args(&[]), &context(Path::new("/"))).unwrap_err();
+    let error = check_settings(Some(&empty), &args(&[]), KNOWN, &context(Path::new("/"))).unwrap_err();
     assert_eq!(error.why, ["mainstay.toml has no [site.NAME] section, and no address was given"]);
 }
 
@@ -226,7 +218,7 @@ fn the_ca_file_is_read_or_ends_the_run() {
     write("other.pem", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
     let with = |name: &str| {
         let args = CheckArgs { ca_file: Some(name.into()), ..args(&["https://a.example"]) };
-        check_settings(None, &args, &context(folder.path()))
+        check_settings(None, &args, KNOWN, &context(folder.path()))
     };
     let site = with("ca.pem").unwrap().sites.remove(0);
     assert_eq!((site.extra_roots.len(), site.ca_file), (2, Some(folder.path().join("ca.pem"))));
@@ -244,14 +236,14 @@ fn the_ca_file_is_read_or_ends_the_run() {
     // The same, named by the file, is a mistake of the configuration.
     let text = "[site.a]\nurl = \"https://a.example\"\nca_file = \"absent.pem\"\n";
     let model = config::parse(text, &folder.path().join("mainstay.toml").display().to_string()).unwrap();
-    let error = check_settings(Some(&model), &args(&[]), &context(Path::new("/"))).unwrap_err();
+    let error = check_settings(Some(&model), &args(&[]), KNOWN, &context(Path::new("/"))).unwrap_err();
     assert_eq!(error.kind, Kind::Config);
     assert!(error.what.ends_with("/absent.pem`"), "{error:?}");
 }
 
 #[test]
 fn the_other_flags_are_handed_on() {
-    let args = CheckArgs { wait: Some(Duration::from_secs(60)), strict: true, family: Family::V6, ..args(&["prime"]) };
+    let args = CheckArgs { wait: Some(Duration::from_secs(60)), strict: true, ipv6: true, ..args(&["prime"]) };
     let settings = settings(&args).unwrap();
     assert_eq!((settings.wait, settings.strict), (Some(Duration::from_secs(60)), true));
     assert_eq!(settings.sites[0].family, Family::V6);
