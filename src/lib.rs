@@ -13,6 +13,7 @@
 //!           error     Error { kind, what, why, hints }                            pure
 //! ```
 
+pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod error;

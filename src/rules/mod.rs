@@ -1,5 +1,6 @@
 //! Pure rules: no I/O, no async, no clock. Observation types live here, beside the functions that judge them.
 
+pub mod archive_id;
 pub mod calendar;
 pub mod certificate;
 pub mod cookie;
@@ -9,9 +10,12 @@ pub mod host;
 pub mod hsts;
 pub mod http;
 pub mod location;
+pub mod manifest;
 pub mod nginx;
 pub mod oauth;
 pub mod redirect;
+pub mod retention;
 pub mod served;
+pub mod sidecar;
 pub mod status;
 pub mod units;

@@ -3,6 +3,7 @@
 //! Nothing here judges: an observation is plain data of [`rules`](crate::rules), and a function there turns it into
 //! findings.
 
+pub mod archive;
 pub mod cancel;
 pub mod clock;
 pub mod docker;
@@ -13,7 +14,9 @@ pub mod nginx;
 pub mod process;
 pub mod procfs;
 pub mod resolve;
+pub mod secret;
 pub mod state;
+pub mod store;
 pub mod tls;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};

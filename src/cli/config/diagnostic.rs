@@ -4,7 +4,7 @@ use std::{fmt, ops::Range};
 
 use unicode_width::UnicodeWidthChar;
 
-use super::secret::HIDDEN;
+use crate::system::secret::HIDDEN;
 
 /// One mistake in a configuration file.
 #[derive(Clone, Debug, Eq, PartialEq)]

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use super::{
     load::Loaded,
-    secret::Secret,
     value::{Origin, Tree, Value, bare},
 };
-use crate::{report::Finding, system::Context};
+use crate::{
+    report::Finding,
+    system::{Context, secret::Secret},
+};
 
 /// Looks for the files and variables that the configuration names; nothing is read, run or written.
 ///

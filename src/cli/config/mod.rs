@@ -13,7 +13,6 @@ mod nearest;
 mod read;
 mod reference;
 mod schema;
-pub mod secret;
 mod show;
 mod syntax;
 pub mod table;

@@ -6,7 +6,7 @@ use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use url::Url;
 
-use super::secret::Secret;
+use crate::system::secret::Secret;
 use crate::{
     check::{GunicornSource, NginxSource, Reference, Threshold, TlsVersion},
     rules::calendar::{Dates, Hours, Repeat, Window},

@@ -12,11 +12,12 @@ use toml::{
 
 use kind::{fits, short};
 
+use crate::system::secret::Secret;
+
 use super::{
     diagnostic::{Diagnostic, Problem, Source},
     hide,
     nearest::nearest,
-    secret::Secret,
     table::{self, Default, Key, Kind, Table, Text},
     value::{Entry, Origin, Tree, Value, bare},
 };

@@ -4,12 +4,12 @@ use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use url::Url;
 
-use super::secret::{HIDDEN, Secret};
 use crate::rules::{
     calendar::{Dates, Hours, Repeat, Window},
     certificate::Threshold,
     units,
 };
+use crate::system::secret::{HIDDEN, Secret};
 
 /// One value, checked against its kind.
 #[derive(Clone, Debug)]

@@ -1,6 +1,6 @@
 //! What is run, and what came of it.
 
-use std::{ffi::OsString, fmt, path::PathBuf, time::Duration};
+use std::{ffi::OsString, fmt, fs::File, path::PathBuf, sync::Arc, time::Duration};
 
 /// A program with its arguments and limits. No shell is ever involved.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub struct Command {
     pub timeout: Duration,
     /// At most this many bytes of each stream are kept; the rest is read and dropped.
     pub limit: usize,
+    /// Where standard output goes instead of being kept: a file, or the writing end of a pipe.
+    pub sink: Option<Arc<File>>,
 }
 
 impl Command {
@@ -32,6 +34,7 @@ impl Command {
             input: None,
             timeout: Duration::from_secs(30),
             limit: 16 << 20,
+            sink: None,
         }
     }
 
@@ -50,6 +53,24 @@ impl Command {
     /// Sets the deadline.
     pub fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = timeout;
+        self
+    }
+
+    /// Sets a variable on top of the inherited environment.
+    pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Sets what is written to standard input.
+    pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
+        self.input = Some(bytes.into());
+        self
+    }
+
+    /// Sends standard output straight to a file or a pipe: for output that may be large.
+    pub fn pour_into(mut self, sink: impl Into<Arc<File>>) -> Self {
+        self.sink = Some(sink.into());
         self
     }
 

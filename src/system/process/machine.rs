@@ -27,7 +27,10 @@ async fn run(command: Command) -> Result<Output, Failure> {
         .args(&command.arguments)
         .envs(command.environment.iter().map(|(name, value)| (name, value)))
         .stdin(if command.input.is_some() { Stdio::piped() } else { Stdio::null() })
-        .stdout(Stdio::piped())
+        .stdout(match &command.sink {
+            Some(sink) => sink.try_clone().map_err(|error| Failure::System(error.to_string()))?.into(),
+            None => Stdio::piped(),
+        })
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
@@ -35,7 +38,12 @@ async fn run(command: Command) -> Result<Output, Failure> {
         process.current_dir(folder);
     }
     tracing::debug!(command = %command, "run");
-    let mut child = process.spawn().map_err(|error| match error.kind() {
+    let spawned = process.spawn();
+    // Ours must be closed: a reader of a pipe waits for the end of every writer.
+    drop(process);
+    let mut command = command;
+    command.sink = None;
+    let mut child = spawned.map_err(|error| match error.kind() {
         std::io::ErrorKind::NotFound => Failure::Missing(command.program.to_string_lossy().into_owned()),
         _ => Failure::System(format!("could not start `{}`: {error}", command.program.to_string_lossy())),
     })?;
@@ -139,6 +147,23 @@ mod tests {
         let mut command = Command::new("cat");
         command.input = Some(b"hello".to_vec());
         assert_eq!(run(command).await.unwrap().text(), "hello");
+    }
+
+    #[tokio::test]
+    async fn output_can_go_straight_to_a_file_or_a_pipe_whose_reader_sees_the_end() {
+        use std::io::{Read, Seek};
+        let mut file = tempfile::tempfile().unwrap();
+        let output = run(sh("echo out; echo err >&2").pour_into(file.try_clone().unwrap())).await.unwrap();
+        let mut text = String::new();
+        file.rewind().unwrap();
+        file.read_to_string(&mut text).unwrap();
+        assert_eq!((output.stdout.len(), text.as_str(), output.complaint().as_str()), (0, "out\n", "err"));
+
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let read = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()).unwrap());
+        let writer = std::fs::File::from(std::os::fd::OwnedFd::from(writer));
+        run(sh("head -c 300000 /dev/zero").pour_into(writer)).await.unwrap();
+        assert_eq!(read.join().unwrap(), 300_000);
     }
 
     #[tokio::test]

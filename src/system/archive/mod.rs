@@ -1,0 +1,198 @@
+//! Archives: tar, packed, sealed by age; written and read as streams, with memory that does not grow with what is in them.
+//!
+//! An archive opens with `age -d … | tar xz` alone. Everything here blocks: it runs on threads of its own.
+
+use std::{fmt, fs::File, path::PathBuf};
+
+use crate::rules::{manifest::Mtime, sidecar::Contents};
+
+/// How archives are packed.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Compression {
+    /// `.tar.gz.age`.
+    #[default]
+    Gzip,
+    /// `.tar.zst.age`.
+    Zstd,
+}
+
+impl Compression {
+    /// What comes after the archive's id in the name of its file.
+    pub fn extension(self) -> &'static str {
+        match self {
+            Self::Gzip => ".tar.gz.age",
+            Self::Zstd => ".tar.zst.age",
+        }
+    }
+}
+
+/// What goes into an archive.
+#[derive(Debug, Default)]
+pub struct Recipe {
+    /// The archive's id, for the manifest.
+    pub id: String,
+    /// The folder that paths start from; absolute.
+    pub root: PathBuf,
+    /// What is kept, in the syntax of `.gitignore`.
+    pub include: Vec<String>,
+    /// Whether `include` is the default, whose entries may be absent as long as one file matches.
+    pub include_is_default: bool,
+    /// What is left out, in the same syntax.
+    pub exclude: Vec<String>,
+    /// Entries of `include` that may match nothing.
+    pub optional: Vec<String>,
+    /// Whether folders on other file systems are left out.
+    pub one_file_system: bool,
+    /// Folders that are never entered, wherever they are: the destinations.
+    pub never: Vec<PathBuf>,
+    /// What is not below the root: the outputs of dumps, the configuration file.
+    pub extra: Vec<Extra>,
+    /// How it is packed.
+    pub compression: Compression,
+}
+
+/// A file that is put into the archive from elsewhere.
+#[derive(Debug)]
+pub struct Extra {
+    /// Its path in the archive.
+    pub path: Vec<u8>,
+    /// Its content, from the start, with its length and owner as the file says.
+    pub file: File,
+    /// Its permission bits in the archive.
+    pub mode: u32,
+    /// Its time in the archive.
+    pub mtime: Mtime,
+}
+
+/// Something about a source that the operator should know.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Note {
+    /// From the root of the backup.
+    pub path: Vec<u8>,
+    /// What it is.
+    pub what: Oddity,
+    /// In words, for example what the system said.
+    pub detail: String,
+}
+
+/// What can be odd about a source.
+#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
+pub enum Oddity {
+    /// It changed while it was read, also when it was read again.
+    Changed,
+    /// It shrank while it was read; its end is filled up with zeros.
+    Damaged,
+    /// A link that leads out of the root.
+    LeavesRoot,
+    /// A folder on another file system, left out.
+    OtherFileSystem,
+    /// A socket, FIFO or device, left out.
+    Special,
+    /// It cannot be read, and is not in the archive.
+    Unreadable,
+    /// It was there when the folder was listed, and gone when it was to be read.
+    Vanished,
+}
+
+/// An archive that was written.
+#[derive(Debug)]
+pub struct Written {
+    /// The length of the ciphertext.
+    pub bytes: u64,
+    /// The SHA-256 of the ciphertext.
+    pub sha256: [u8; 32],
+    /// What is in it.
+    pub contents: Contents,
+    /// The digest of names, modes and content: what `--if-changed` compares.
+    pub content: [u8; 32],
+    /// What the operator should know.
+    pub notes: Vec<Note>,
+}
+
+/// Limits that a reader holds an archive to, so that a stranger's cannot fill the disk.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Limits {
+    /// Bytes of the unpacked tar stream.
+    pub unpacked: u64,
+    /// Entries.
+    pub entries: u64,
+}
+
+/// An archive that was read to its end and is all right.
+#[derive(Debug)]
+pub struct Verified {
+    /// The length of the ciphertext.
+    pub bytes: u64,
+    /// The SHA-256 of the ciphertext.
+    pub sha256: [u8; 32],
+    /// What is in it.
+    pub contents: Contents,
+    /// The digest of names, modes and content.
+    pub content: [u8; 32],
+    /// Whether it has a manifest; one that was made by hand has none.
+    pub manifest: bool,
+}
+
+/// Why an archive is not good.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Damage {
+    /// Which sort, for programs.
+    pub reason: Flaw,
+    /// What is wrong, as a fragment after "the archive is not good: ".
+    pub why: String,
+    /// What to do, in the imperative.
+    pub fix: String,
+}
+
+/// The sorts of damage; the words are `data.reason` of a finding.
+#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
+pub enum Flaw {
+    /// Bytes are not those that were written.
+    Altered,
+    /// It would unpack to more than its limits.
+    Bomb,
+    /// It tries to write outside of where it is unpacked, or holds what no backup holds.
+    Hostile,
+    /// Content and manifest do not agree.
+    Manifest,
+    /// It is not an archive of age, or not of a tar.
+    NotAnArchive,
+    /// Reading or writing failed on this machine.
+    System,
+    /// The end is missing.
+    Truncated,
+    /// None of the identities opens it.
+    WrongKey,
+    /// The passphrase does not open it.
+    WrongPassphrase,
+}
+
+impl Flaw {
+    /// The word of `data.reason`.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Altered => "altered",
+            Self::Bomb => "bomb",
+            Self::Hostile => "hostile",
+            Self::Manifest => "manifest",
+            Self::NotAnArchive => "not-an-archive",
+            Self::System => "system",
+            Self::Truncated => "truncated",
+            Self::WrongKey => "wrong-key",
+            Self::WrongPassphrase => "wrong-passphrase",
+        }
+    }
+}
+
+impl Damage {
+    /// A damage of this sort.
+    pub fn new(reason: Flaw, why: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { reason, why: why.into(), fix: fix.into() }
+    }
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
