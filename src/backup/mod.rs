@@ -2,6 +2,7 @@
 
 mod catalog;
 mod record;
+pub mod restore;
 mod settings;
 
 pub use catalog::{Archive, Catalog, Incomplete, Origin};

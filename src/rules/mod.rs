@@ -4,6 +4,7 @@ pub mod archive_id;
 pub mod calendar;
 pub mod certificate;
 pub mod cookie;
+pub mod difference;
 pub mod fresh;
 pub mod gunicorn;
 pub mod host;
