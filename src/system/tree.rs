@@ -47,6 +47,8 @@ pub struct Seen {
     pub inode: u64,
     /// The file system.
     pub device: u64,
+    /// Whether it is a file with further names.
+    pub is_shared: bool,
     /// When anything about it last changed: content, attributes, name.
     pub ctime: Mtime,
 }
@@ -384,6 +386,7 @@ impl Tree {
 
 impl Seen {
     fn of(stat: &Stat, kind: FoundKind) -> Self {
+        let is_shared = stat.st_nlink > 1 && !matches!(kind, FoundKind::Directory { .. });
         let time = |seconds, nanos: u64| Mtime { seconds, nanos: nanos.try_into().unwrap_or(0) };
         Self {
             found: Found {
@@ -395,6 +398,7 @@ impl Seen {
             },
             inode: stat.st_ino,
             device: stat.st_dev,
+            is_shared,
             ctime: time(stat.st_ctime, stat.st_ctime_nsec),
         }
     }

@@ -94,7 +94,7 @@ impl<'a> Arranging<'a> {
             .or_else(|error| Err(failed.take().unwrap_or(Obstacle::System(error))))
     }
 
-    /// Writes the journal. Returns how many steps put something in place, and whether any replaces something.
+    /// Writes the journal.
     pub(super) fn write(mut self, file: File, mut header: Header) -> Result<Written, Obstacle> {
         let mut steps = Vec::new();
         let mut yards: HashMap<Ground, usize> = HashMap::from([(self.stage.tree.ground(b"")?, 0)]);
@@ -125,7 +125,6 @@ impl<'a> Arranging<'a> {
         header.yards = self.stage.yards.iter().cloned().map(Into::into).collect();
         let replaces = steps.iter().any(|step| matches!(step, Step::Place { was: Some(_), .. }));
         let mut writer = Writer::new(file, &header)?;
-        let count = steps.len() + self.attributes.len();
         for step in steps.iter().chain(&self.attributes) {
             writer.add(step)?;
         }
@@ -134,7 +133,7 @@ impl<'a> Arranging<'a> {
             writer.add(&Step::Folder { path: path.into(), inode: seen.inode, old: (&seen).into(), new })?;
         }
         writer.finish()?;
-        Ok(Written { header, steps: count, replaces })
+        Ok(Written { header, replaces })
     }
 
     /// Puts what is staged under a path in place, or the outermost folder around it that the target lacks.
@@ -196,8 +195,6 @@ impl<'a> Arranging<'a> {
 /// A journal that was written.
 pub(super) struct Written {
     pub header: Header,
-    /// Steps that change what people see.
-    pub steps: usize,
     /// Whether something is replaced that must be kept.
     pub replaces: bool,
 }

@@ -192,6 +192,8 @@ fn against(
         }))
     };
     match judge(entry, question.wanting.of(entry), seen.map(|seen| &seen.found), created, content) {
+        // Its other names may not be ours: a file of its own takes its place, and theirs stays as it is.
+        Ok(Difference::ModeOnly) if seen.is_some_and(|seen| seen.is_shared) => Difference::Change,
         Ok(difference) => difference,
         Err(never) => match never {},
     }
