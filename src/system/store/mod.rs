@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 pub(crate) mod conformance;
+mod directory;
 mod object;
 mod place;
 mod trouble;
@@ -15,6 +16,9 @@ use futures_util::future::BoxFuture;
 pub use object::{Body, Condition, Object, Reading, Receipt};
 pub use place::{Mounted, Options, Place, S3Options};
 pub use trouble::{Reason, Trouble};
+
+use super::Context;
+use crate::error::{Error, Kind, Result};
 
 /// The looking half of a destination.
 pub trait Shelf: Send + Sync {
@@ -96,4 +100,28 @@ pub trait Draft: Send {
     ///
     /// It could not be kept; it is gone then.
     fn keep(self: Box<Self>, name: &str) -> Result<Receipt, Trouble>;
+}
+
+/// Opens the destination at a place: one line for each sort.
+///
+/// # Errors
+///
+/// This build leaves that sort out. Whether the place is there is [`Shelf::inspect`]'s business.
+pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<dyn Destination>> {
+    match place {
+        Place::Folder(path) => Ok(Box::new(directory::Directory::new(path, options, context))),
+        Place::Rclone(_) => Err(Error::new(Kind::Config, format!("use `{place}`")).because("rclone comes next")),
+        Place::S3 { .. } => Err(Error::new(Kind::Config, format!("use `{place}`"))
+            .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
+            .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")),
+    }
+}
+
+/// Opens the looking half of the destination at a place.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn look(place: &Place, options: &Options, context: &Context) -> Result<Box<dyn Shelf>> {
+    Ok(open(place, options, context)?)
 }

@@ -1,6 +1,8 @@
 //! Why a destination did not do what it should.
 
-use std::fmt;
+use std::{fmt, io, path::Path};
+
+use rustix::io::Errno;
 
 /// Why a destination did not do what it should, with what to do.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -52,6 +54,66 @@ impl Trouble {
     /// A trouble of this sort.
     pub fn new(reason: Reason, why: impl Into<String>, fix: impl Into<String>) -> Self {
         Self { reason, why: why.into(), fix: fix.into() }
+    }
+
+    /// What the system said about a file or folder, with what to do: also for those who write to a
+    /// [`Draft`](super::Draft).
+    pub fn of_io(error: &io::Error, path: &Path) -> Self {
+        let shown = path.display();
+        let errno = error.raw_os_error().map(Errno::from_raw_os_error);
+        let (reason, fix) = match (errno, error.kind()) {
+            (Some(Errno::NOSPC | Errno::DQUOT), _) | (_, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded) => {
+                (
+                    Reason::Full,
+                    format!(
+                        "free some space (`df -h {shown}`, `df -i {shown}`); the backups that are there are untouched"
+                    ),
+                )
+            }
+            (Some(Errno::FBIG), _) => (
+                Reason::Full,
+                "use a medium that takes larger files (FAT takes 4 GiB at most: format it with exFAT or ext4), \
+                 or raise `ulimit -f`"
+                    .to_owned(),
+            ),
+            (Some(Errno::NODEV | Errno::NXIO | Errno::NOTCONN | Errno::STALE | Errno::NOMEDIUM), _) => (
+                Reason::MediumAbsent,
+                format!("the medium went away: mount it again (`findmnt -T {shown}` shows what is there)"),
+            ),
+            (Some(Errno::IO), _) => {
+                (Reason::Other, "the disk or its connection is failing: look at `dmesg`, and use another".to_owned())
+            }
+            (Some(Errno::ROFS), _) => (
+                Reason::Permission,
+                format!(
+                    "`{shown}` is mounted read-only, perhaps after a fault: look at `dmesg`, then mount it writable"
+                ),
+            ),
+            (Some(Errno::NOTDIR), _) => {
+                (Reason::Configuration, "name a folder; a part of this path is a file".to_owned())
+            }
+            (Some(Errno::NAMETOOLONG), _) => (Reason::Configuration, "choose shorter names".to_owned()),
+            (_, io::ErrorKind::PermissionDenied) => {
+                (Reason::Permission, format!("run as a user who may read and write `{shown}` (`ls -ld {shown}`)"))
+            }
+            (_, io::ErrorKind::NotFound) => (Reason::Missing, format!("see where it went: `ls -l {shown}`")),
+            (_, io::ErrorKind::TimedOut) => {
+                (Reason::Unreachable, format!("see what `{shown}` is on: `findmnt -T {shown}`"))
+            }
+            _ => (Reason::Other, format!("check `{shown}` and the disk that it is on")),
+        };
+        Self::new(reason, format!("`{shown}`: {error}"), fix)
+    }
+
+    /// There is no such object.
+    pub(super) fn missing(name: &str) -> Self {
+        Self::new(Reason::Missing, format!("there is no `{name}`"), "see what there is: `mainstay backup list`")
+    }
+
+    /// Says what could not be done, in front of why.
+    pub(super) fn doing(mut self, what: &str) -> Self {
+        self.why = format!("could not {what}: {}", self.why);
+        self
     }
 }
 
