@@ -1,8 +1,27 @@
 //! Archives: tar, packed, sealed by age; written and read as streams, with memory that does not grow with what is in them.
 //!
 //! An archive opens with `age -d … | tar xz` alone. Everything here blocks: it runs on threads of its own.
+//!
+//! Reading, from below: [`open`] makes a tar stream out of ciphertext, `entries` cuts it into what it holds, `reading` holds
+//! that against the manifest, and [`verify`] and [`extract`] say what becomes of it.
+
+mod accounts;
+mod entries;
+pub mod extract;
+pub mod keys;
+mod ledger;
+mod open;
+mod reading;
+mod relay;
+mod shape;
+pub mod stage;
+mod tree;
+pub mod verify;
 
 use std::{fmt, fs::File, path::PathBuf};
+
+pub use accounts::Accounts;
+pub use reading::Terms;
 
 use crate::rules::{manifest::Mtime, sidecar::Contents};
 
@@ -86,6 +105,8 @@ pub enum Oddity {
     LeavesRoot,
     /// A folder on another file system, left out.
     OtherFileSystem,
+    /// It is more than a file: setuid, setgid or sticky, or with capabilities. A restore brings back an ordinary one.
+    Privileged,
     /// A socket, FIFO or device, left out.
     Special,
     /// It cannot be read, and is not in the archive.
@@ -114,8 +135,24 @@ pub struct Written {
 pub struct Limits {
     /// Bytes of the unpacked tar stream.
     pub unpacked: u64,
-    /// Entries.
+    /// Entries, without the manifest.
     pub entries: u64,
+    /// Bytes of all files together with their holes, which the stream does not have.
+    pub content: u64,
+}
+
+impl Limits {
+    /// What the signed sidecar of the archive says is in it.
+    pub fn of(contents: &Contents) -> Self {
+        let entries = contents.files.saturating_add(contents.directories).saturating_add(contents.links);
+        Self { unpacked: contents.unpacked, entries, content: contents.bytes }
+    }
+
+    /// For an archive that nobody vouches for, where `room` bytes are free: what does not fit is not unpacked.
+    pub fn of_stranger(room: u64) -> Self {
+        // A header and a body fill a block each, and no file system keeps a file in less than that either.
+        Self { unpacked: room, entries: room / 512, content: room }
+    }
 }
 
 /// An archive that was read to its end and is all right.
@@ -131,6 +168,8 @@ pub struct Verified {
     pub content: [u8; 32],
     /// Whether it has a manifest; one that was made by hand has none.
     pub manifest: bool,
+    /// What the operator should know: the first thousand of them.
+    pub notes: Vec<Note>,
 }
 
 /// Why an archive is not good.
@@ -157,6 +196,8 @@ pub enum Flaw {
     Manifest,
     /// It is not an archive of age, or not of a tar.
     NotAnArchive,
+    /// The operator wanted it to end.
+    Stopped,
     /// Reading or writing failed on this machine.
     System,
     /// The end is missing.
@@ -176,6 +217,7 @@ impl Flaw {
             Self::Hostile => "hostile",
             Self::Manifest => "manifest",
             Self::NotAnArchive => "not-an-archive",
+            Self::Stopped => "stopped",
             Self::System => "system",
             Self::Truncated => "truncated",
             Self::WrongKey => "wrong-key",
@@ -196,3 +238,5 @@ impl fmt::Display for Damage {
         f.write_str(&self.why)
     }
 }
+
+impl std::error::Error for Damage {}
