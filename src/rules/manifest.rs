@@ -6,7 +6,6 @@
 mod entry;
 
 pub(crate) use entry::hex;
-
 pub use entry::{Entry, Flags, Kind, Mtime, Wrong};
 
 use serde::{Deserialize, Serialize};
