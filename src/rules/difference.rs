@@ -13,8 +13,10 @@ pub struct Found {
     pub uid: u64,
     /// The group's number.
     pub gid: u64,
-    /// When its content last changed.
+    /// When its content last changed, as far as programs let that be seen.
     pub mtime: Mtime,
+    /// When anything about it last changed: content, attributes, name. No program can set it.
+    pub ctime: Mtime,
 }
 
 /// What a thing on the disk is.
@@ -88,8 +90,8 @@ impl Difference {
 
 /// Compares an entry with what is on the disk. `created` is when the archive was made.
 ///
-/// The content on the disk is asked for only where nothing cheaper decides: a file of the same size whose time differs or
-/// is younger than the archive. A hard link is compared as the file that it is another name of: see [`judge_link`].
+/// The content on the disk is asked for only where nothing cheaper decides: a file of the same size whose time differs, or
+/// to which something has happened since the archive was made. A hard link is compared as the file that it is another name of: see [`judge_link`].
 ///
 /// # Errors
 ///
@@ -103,12 +105,14 @@ pub fn judge<E>(
 ) -> Result<Difference, E> {
     let Some(found) = found else { return Ok(Difference::Create) };
     let young = found.mtime > created;
+    let quiet = found.ctime <= created;
     let changed = if young { Difference::Newer } else { Difference::Change };
     let same_content = match (&entry.kind, &found.kind) {
         (Kind::Directory, FoundKind::Directory { .. }) => true,
         (Kind::Symlink { target }, FoundKind::Symlink { target: found }) => target == found,
         (Kind::File { size, sha256 }, FoundKind::File { size: found_size }) => {
-            size == found_size && ((entry.mtime == found.mtime && !young) || content()? == *sha256)
+            let untouched = entry.mtime == found.mtime && !young && quiet;
+            size == found_size && (untouched || content()? == *sha256)
         }
         // What is in a folder goes with it, and only somebody who looks can say whether it is missed.
         (_, FoundKind::Directory { empty: false }) => return Ok(Difference::Newer),
@@ -179,7 +183,7 @@ mod tests {
     }
 
     fn found(kind: FoundKind, mtime: Mtime) -> Found {
-        Found { kind, mode: 0o640, uid: 1, gid: 2, mtime }
+        Found { kind, mode: 0o640, uid: 1, gid: 2, mtime, ctime: LATER }
     }
 
     fn verdict(entry: &Entry, found: &Found, hash: Option<u8>) -> Difference {
@@ -197,6 +201,13 @@ mod tests {
             ("another size, later", found(size(4), YOUNG), None, Difference::Newer),
             ("another content", found(size(3), LATER), Some(2), Difference::Change),
             ("another content, later", found(size(3), YOUNG), Some(2), Difference::Newer),
+            (
+                "another content of the same time",
+                Found { ctime: YOUNG, ..found(size(3), OLD) },
+                Some(2),
+                Difference::Change,
+            ),
+            ("moved here since", Found { ctime: YOUNG, ..found(size(3), OLD) }, Some(1), Difference::Same),
             ("touched", found(size(3), LATER), Some(1), Difference::ModeOnly),
             ("touched after the archive", found(size(3), YOUNG), Some(1), Difference::ModeOnly),
             ("another mode", Found { mode: 0o644, ..found(size(3), OLD) }, None, Difference::ModeOnly),

@@ -6,6 +6,7 @@ pub mod certificate;
 pub mod chain;
 pub mod cookie;
 pub mod difference;
+pub mod dotenv;
 pub mod fresh;
 pub mod gunicorn;
 pub mod host;

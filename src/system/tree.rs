@@ -49,8 +49,6 @@ pub struct Seen {
     pub device: u64,
     /// Whether it is a file with further names.
     pub is_shared: bool,
-    /// When anything about it last changed: content, attributes, name.
-    pub ctime: Mtime,
 }
 
 /// A mounted file system.
@@ -379,7 +377,8 @@ impl Tree {
     /// The folder that has the path's last name, and the name.
     fn parent<'a>(&mut self, path: &'a [u8]) -> io::Result<(Arc<OwnedFd>, &'a [u8])> {
         let (folder, name) = split(path);
-        plain(name)?;
+        // Only here an absolute path could pass for one from the folder.
+        plain(if path.starts_with(b"/") { b"" } else { name })?;
         Ok((self.folder(folder)?, name))
     }
 }
@@ -395,11 +394,11 @@ impl Seen {
                 uid: stat.st_uid.into(),
                 gid: stat.st_gid.into(),
                 mtime: time(stat.st_mtime, stat.st_mtime_nsec),
+                ctime: time(stat.st_ctime, stat.st_ctime_nsec),
             },
             inode: stat.st_ino,
             device: stat.st_dev,
             is_shared,
-            ctime: time(stat.st_ctime, stat.st_ctime_nsec),
         }
     }
 

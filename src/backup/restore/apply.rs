@@ -1,6 +1,7 @@
 //! Carries a plan out: stages, reads the archive to its end, swaps, checks.
 
 use std::{
+    collections::HashMap,
     io::{self, BufWriter, Write},
     time::Duration,
 };
@@ -136,6 +137,7 @@ async fn stage(
         let entries = stage.path(0, ENTRIES);
         let mut entries = BufWriter::new(stage.tree.create(&entries, 0o600).map_err(|error| trouble(&error))?);
         let mut kept = Ok(());
+        let mut borrowed = HashMap::new();
         let takes = |path: &[u8]| fresh || chosen.as_ref().is_none_or(|chosen| chosen.needs(path));
         let verified = unpack.extract(
             reader,
@@ -143,13 +145,16 @@ async fn stage(
             &takes,
             Watch {
                 each: &mut |entry| {
-                    let counts = fresh || chosen.as_ref().is_none_or(|chosen| chosen.takes(&entry.path));
-                    if counts && kept.is_ok() {
+                    let taken = match chosen.as_ref().filter(|_| !fresh) {
+                        None => Some(entry.clone()),
+                        Some(chosen) => chosen.told(entry, &mut borrowed),
+                    };
+                    if let (Some(entry), Ok(())) = (taken, &kept) {
                         kept = writeln!(entries, "{}", entry.to_line());
                     }
                 },
-                tick: &mut |bytes| context.progress.advance(bytes),
-                stop: &|| context.cancel.is_raised(),
+                tick: &|bytes| context.progress.advance(bytes),
+                stop: &context.cancel,
             },
         )?;
         is_meant(&verified, sha256.as_deref())?;
@@ -263,6 +268,22 @@ impl Chosen {
     /// Whether it must be unpacked.
     fn needs(&self, path: &[u8]) -> bool {
         self.takes(path) || self.extra.binary_search_by(|extra| extra.as_slice().cmp(path)).is_ok()
+    }
+
+    /// The entry as it will be in the target, where it is put there. A name of a file that stays itself becomes a file of
+    /// its own: `borrowed` keeps such files until their other names come.
+    fn told(&self, entry: &Entry, borrowed: &mut HashMap<Vec<u8>, Entry>) -> Option<Entry> {
+        if !self.takes(&entry.path) {
+            borrowed.insert(entry.path.clone(), entry.clone());
+            return None;
+        }
+        match &entry.kind {
+            EntryKind::HardLink { target } => match borrowed.get(target) {
+                Some(file) => Some(Entry { path: entry.path.clone(), ..file.clone() }),
+                None => Some(entry.clone()),
+            },
+            _ => Some(entry.clone()),
+        }
     }
 
     /// Removes what is staged only for the sake of another name.

@@ -168,7 +168,9 @@ impl<'a> Arranging<'a> {
 
     fn touch(&mut self, folder: &[u8]) -> Result<(), Obstacle> {
         if !self.touched.contains_key(folder) {
-            let seen = self.stage.tree.look(folder)?.ok_or_else(|| Obstacle::Changed(folder.to_vec()))?;
+            let seen = self.stage.tree.look(folder)?;
+            let seen = seen.filter(|seen| matches!(seen.found.kind, FoundKind::Directory { .. }));
+            let seen = seen.ok_or_else(|| Obstacle::Changed(folder.to_vec()))?;
             self.touched.insert(folder.to_vec(), seen);
         }
         Ok(())

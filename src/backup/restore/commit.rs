@@ -92,7 +92,7 @@ pub(super) fn is_untouched(
 
 /// Whether nothing about it, nor about anything in it, has changed since.
 fn is_older(tree: &mut Tree, path: &[u8], seen: &Seen, after: crate::rules::manifest::Mtime) -> io::Result<bool> {
-    if seen.ctime >= after {
+    if seen.found.ctime >= after {
         return Ok(false);
     }
     if !matches!(seen.found.kind, FoundKind::Directory { empty: false }) {

@@ -173,7 +173,7 @@ fn latest(tree: &mut Tree, journal: &[u8], yards: &[Vec<u8>]) -> io::Result<Vec<
         };
         let Some(seen) = tree.look(&path.0)? else { continue };
         let yard = yard_of(yards, &path.0);
-        latest[yard] = latest[yard].max(Some(seen.ctime));
+        latest[yard] = latest[yard].max(Some(seen.found.ctime));
     }
     Ok(latest)
 }

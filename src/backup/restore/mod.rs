@@ -33,7 +33,7 @@ pub use apply::apply;
 pub use changes::{Changes, Count};
 pub use plan::{Action, Planned, Restore, plan};
 pub use request::{Listing, Overwrite, Privileges, Request, Restored, Revert, Source, Summary, Target, Unsigned};
-pub use source::{Unpack, Watch};
+pub use source::{Sealed, Unpack, Watch};
 pub use undo::{Unfinished, pending, resume, undo};
 
 /// The id of every finding of a restore.

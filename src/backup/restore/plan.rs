@@ -1,6 +1,11 @@
 //! What a restore would do: looks only.
 
-use std::{io, path::Path};
+use std::{
+    io::{self, Read},
+    path::Path,
+};
+
+use secrecy::{ExposeSecret, SecretSlice};
 
 use serde::Serialize;
 
@@ -17,8 +22,17 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     report::{Finding, Plan, Risk, Step},
-    rules::{difference::Difference, manifest::Mtime, units},
-    system::{Context, tree::Tree},
+    rules::{
+        difference::Difference,
+        dotenv,
+        manifest::{Mtime, hex},
+        units,
+    },
+    system::{
+        Context,
+        archive::{Glance, Oddity},
+        tree::{Tree, shown},
+    },
 };
 
 /// One kind of change.
@@ -111,7 +125,7 @@ pub async fn plan(request: Request, context: &Context) -> Result<Planned> {
             return Ok(Planned::Ready(Box::new(Restore { plan, findings, changes: None, request, fresh, sha256 })));
         }
     }
-    let (survey, sha256) = match look_into(&request, selection, context).await {
+    let Found { survey, sha256, damaged, keys } = match look_into(&request, selection, context).await {
         Ok(found) => found,
         Err(failure) => return Ok(Planned::Refused(vec![failure.into_finding(&request.name, &request.source)?], None)),
     };
@@ -121,8 +135,9 @@ pub async fn plan(request: Request, context: &Context) -> Result<Planned> {
     }
     let counts: Vec<_> = Difference::ALL.into_iter().map(|kind| (kind, survey.changes.count(kind))).collect();
     let mut plan = write_plan(&request, &counts);
+    plan.notes.extend(keys);
     plan.notes.extend(notes(&survey));
-    let damaged = damaged_finding(&request.name, survey.damaged.len() as u64, &survey.damaged);
+    let damaged = damaged_finding(&request.name, damaged.len() as u64, &damaged);
     Ok(Planned::Ready(Box::new(Restore {
         plan,
         findings: damaged.into_iter().collect(),
@@ -133,8 +148,22 @@ pub async fn plan(request: Request, context: &Context) -> Result<Planned> {
     })))
 }
 
+/// What a look into the archive has found.
+struct Found {
+    survey: Survey,
+    /// The hash of the archive that was looked into.
+    sha256: String,
+    /// Files that shrank while the archive was made.
+    damaged: Vec<String>,
+    /// What changes in files of environment variables, in words.
+    keys: Vec<String>,
+}
+
+/// A file of environment variables that is larger is compared as a whole only.
+const LARGEST_DOTENV: u64 = 256 << 10;
+
 /// Reads the archive to its end and compares it with the target.
-async fn look_into(request: &Request, selection: Selection, context: &Context) -> Result<(Survey, String), Failure> {
+async fn look_into(request: &Request, selection: Selection, context: &Context) -> Result<Found, Failure> {
     let spool = request.state.room("restore")?;
     let unpack = unpacker(&request.source);
     let meant = request.source.sha256().map(str::to_owned);
@@ -143,39 +172,65 @@ async fn look_into(request: &Request, selection: Selection, context: &Context) -
         nanos: sidecar.created.subsec_nanosecond().unsigned_abs(),
     });
     let list_folder = spool.clone();
-    let (list, sha256) = read(&request.source, context, "read the archive", move |reader, context| {
+    let (list, verified, texts) = read(&request.source, context, "read the archive", move |reader, context| {
         let mut list = List::new(&list_folder).map_err(|error| spool_error(&list_folder, &error))?;
         let mut written = Ok(());
+        let mut texts = Vec::new();
         let verified = unpack.verify(
             reader,
+            Glance {
+                select: &dotenv::is_named_so,
+                limit: LARGEST_DOTENV,
+                content: &mut |path, content| texts.push((path.to_vec(), SecretSlice::from(content))),
+            },
             Watch {
                 each: &mut |entry| {
                     if written.is_ok() {
                         written = list.add(entry);
                     }
                 },
-                tick: &mut |bytes| context.progress.advance(bytes),
-                stop: &|| context.cancel.is_raised(),
+                tick: &|bytes| context.progress.advance(bytes),
+                stop: &context.cancel,
             },
         )?;
         is_meant(&verified, meant.as_deref())?;
         written.and_then(|()| list.finish()).map_err(|error| spool_error(&list_folder, &error))?;
-        Ok((list, crate::rules::manifest::hex(&verified.sha256)))
+        Ok((list, verified, texts))
     })
     .await?;
     let (folder, overwrite) = (request.target.folder().clone(), request.overwrite);
     let wanting = Wanting::here(request.privileges);
-    let survey = block(move || {
+    let (survey, keys) = block(move || {
         let tree = open(&folder)?;
+        let keys = tree.as_ref().map(|tree| keys(tree.again(), &selection, &texts)).unwrap_or_default();
         let question = Question { selection: &selection, wanting: &wanting, overwrite, created, spool: &spool };
-        survey(&list, tree, &question).map_err(|error| {
+        let survey = survey(&list, tree, &question).map_err(|error| {
             Error::new(Kind::Failed, format!("compare the archive with `{}`", folder.display()))
                 .because(error)
                 .hint("run as a user who may read it, or restore to another folder with `--to DIR`")
-        })
+        })?;
+        Ok::<_, Error>((survey, keys))
     })
     .await??;
-    Ok((survey, sha256))
+    let damaged = verified.notes.iter().filter(|note| note.what == Oddity::Damaged).map(|note| shown(&note.path));
+    Ok(Found { survey, sha256: hex(&verified.sha256), damaged: damaged.collect(), keys })
+}
+
+/// What a restore changes in files of environment variables: keys only, so that a plan can be shown to anybody.
+fn keys(mut tree: Tree, selection: &Selection, texts: &[(Vec<u8>, SecretSlice<u8>)]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for (path, archive) in texts.iter().filter(|(path, _)| selection.takes(path, false)) {
+        let mut disk = Vec::new();
+        let read = tree.file(path).and_then(|file| file.take(LARGEST_DOTENV + 1).read_to_end(&mut disk));
+        let disk = SecretSlice::from(disk);
+        let same = disk.expose_secret() == archive.expose_secret();
+        // What is not there or cannot be read is told by the comparison.
+        if read.is_ok_and(|read| read as u64 <= LARGEST_DOTENV) && !same {
+            let [disk, archive] = [&disk, archive].map(|text| String::from_utf8_lossy(text.expose_secret()));
+            lines.push(format!("{}: {} (values are not shown)", shown(path), dotenv::compare(&disk, &archive)));
+        }
+    }
+    lines
 }
 
 /// The steps: one for each kind of change that there is.
@@ -338,7 +393,7 @@ fn describe(count: &Count) -> String {
     let Count { entries, files, bytes, .. } = count;
     let plural = |number: u64, one: &str, many: &str| format!("{number} {}", if number == 1 { one } else { many });
     let others = entries.saturating_sub(*files);
-    let files = format!("{} ({})", plural(*files, "file", "files"), units::print_size(*bytes));
+    let files = format!("{} ({})", plural(*files, "file", "files"), units::tell_size(*bytes));
     match (others, count.files) {
         (0, _) => files,
         (_, 0) => plural(others, "folder or link", "folders and links"),

@@ -52,7 +52,7 @@ pub(super) fn check(tree: &mut Tree, request: &Request, changes: Option<&Changes
         let error = || Error::new(Kind::Failed, format!("restore to `{}`", folder.display()));
         let df = folder.join(std::ffi::OsStr::new(&*String::from_utf8_lossy(&path)));
         if bytes > free {
-            let (need, have) = (units::print_size(bytes), units::print_size(free));
+            let (need, have) = (units::tell_size(bytes), units::tell_size(free));
             return Err(error()
                 .because(format!("it needs {need} there, and {have} are free"))
                 .hint(format!("free some space (`df -h {}`), or restore elsewhere with `--to DIR`", df.display())));

@@ -1,15 +1,20 @@
 //! The archive as a restore reads it: opened at its destination, read on a thread of its own, to the end.
 
-use std::{io::Read, os::fd::OwnedFd, sync::Arc};
+use std::{io::Read, sync::Arc};
 
-use super::{ID, request::Source};
+use super::{
+    ID,
+    request::{Privileges, Source},
+};
 use crate::{
     error::{Error, Kind, Result},
     report::Finding,
-    rules::manifest::Entry,
+    rules::{manifest::Entry, sidecar::Sidecar},
     system::{
-        Context,
-        archive::{Damage, Verified},
+        Cancel, Context,
+        archive::{
+            self, Accounts, Bits, Damage, ExtractOptions, Glance, Keys, Limits, Owner, Stage, Staged, Terms, Verified,
+        },
         store::Trouble,
     },
 };
@@ -22,7 +27,7 @@ pub trait Unpack: Send + Sync {
     /// # Errors
     ///
     /// It is not good.
-    fn verify(&self, reader: Box<dyn Read + Send>, watch: Watch<'_>) -> Result<Verified, Damage>;
+    fn verify(&self, reader: Box<dyn Read + Send>, glance: Glance<'_>, watch: Watch<'_>) -> Result<Verified, Damage>;
 
     /// Unpacks the entries whose path `select` takes into the folder `stage`, with the folders that they lie in; calls
     /// `each` for every one of them. Nothing leads out of the folder.
@@ -33,7 +38,7 @@ pub trait Unpack: Send + Sync {
     fn extract(
         &self,
         reader: Box<dyn Read + Send>,
-        stage: &OwnedFd,
+        stage: &Stage,
         select: &dyn Fn(&[u8]) -> bool,
         watch: Watch<'_>,
     ) -> Result<Verified, Damage>;
@@ -44,9 +49,60 @@ pub struct Watch<'a> {
     /// Gets every entry.
     pub each: &'a mut dyn FnMut(&Entry),
     /// Gets the number of further bytes of the archive that have been read.
-    pub tick: &'a mut dyn FnMut(u64),
+    pub tick: &'a (dyn Fn(u64) + Sync),
     /// Whether reading should end with an error now.
-    pub stop: &'a dyn Fn() -> bool,
+    pub stop: &'a Cancel,
+}
+
+/// An archive of `mainstay`, or one that was made by hand with `tar` and `age`.
+pub struct Sealed {
+    keys: Arc<Keys>,
+    sealed_for: Vec<String>,
+    limits: Limits,
+    privileges: Privileges,
+}
+
+/// How many bytes an archive without a sidecar may unpack to. Its plan reads it to the end and keeps nothing of it, so it
+/// is known before a byte is written whether it fits.
+const UNTOLD: u64 = 1 << 44;
+
+impl Sealed {
+    /// An archive that `keys` open; its sidecar says how much may be in it.
+    pub fn new(keys: Arc<Keys>, sidecar: Option<&Sidecar>, privileges: Privileges) -> Self {
+        let limits = sidecar.map_or(Limits::of_stranger(UNTOLD), |sidecar| Limits::of(&sidecar.contents));
+        let sealed_for = sidecar.map(|sidecar| sidecar.sealed_for.clone()).unwrap_or_default();
+        Self { keys, sealed_for, limits, privileges }
+    }
+
+    fn terms<'a>(&'a self, tick: &'a (dyn Fn(u64) + Sync), stop: &'a Cancel) -> Terms<'a> {
+        Terms { keys: &self.keys, sealed_for: &self.sealed_for, limits: self.limits, tick, stop }
+    }
+}
+
+impl Unpack for Sealed {
+    fn verify(&self, reader: Box<dyn Read + Send>, glance: Glance<'_>, watch: Watch<'_>) -> Result<Verified, Damage> {
+        archive::glance(reader, &self.terms(watch.tick, watch.stop), watch.each, glance)
+    }
+
+    fn extract(
+        &self,
+        reader: Box<dyn Read + Send>,
+        stage: &Stage,
+        select: &dyn Fn(&[u8]) -> bool,
+        watch: Watch<'_>,
+    ) -> Result<Verified, Damage> {
+        let owner = match rustix::process::geteuid().is_root() {
+            true => Owner::Former(Accounts::of_machine()),
+            false => Owner::Own,
+        };
+        let bits = match self.privileges {
+            Privileges::Drop => Bits::Strip,
+            Privileges::Keep => Bits::Keep,
+        };
+        let options = ExtractOptions { select, owner, bits };
+        let each = &mut |staged: &Staged<'_>| (watch.each)(staged.entry);
+        archive::extract(reader, &self.terms(watch.tick, watch.stop), stage, &options, each)
+    }
 }
 
 /// Why an archive could not be read.

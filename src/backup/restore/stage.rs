@@ -14,7 +14,10 @@ use rustix::fs::FlockOperation;
 use super::STAGING;
 use crate::{
     rules::manifest::Mtime,
-    system::tree::{Seen, Tree, join},
+    system::{
+        archive,
+        tree::{Seen, Tree, join},
+    },
 };
 
 /// The journal, once it is whole.
@@ -128,9 +131,9 @@ impl Stage {
     }
 
     /// Where the archive is unpacked.
-    pub(super) fn unpacking(&mut self) -> io::Result<OwnedFd> {
+    pub(super) fn unpacking(&mut self) -> io::Result<archive::Stage> {
         let path = self.path(0, NEW);
-        open_folder(&mut self.tree, &path)
+        open_folder(&mut self.tree, &path).map(archive::Stage::of)
     }
 
     /// Begins the journal.
@@ -184,7 +187,7 @@ pub(super) fn mark_done(
         tree.remove(&path)?;
         let mut file = tree.create(&path, 0o600)?;
         loop {
-            let mark = tree.look(&path)?.ok_or(io::ErrorKind::NotFound)?.ctime;
+            let mark = tree.look(&path)?.ok_or(io::ErrorKind::NotFound)?.found.ctime;
             if latest.is_none_or(|latest| mark > latest) {
                 marks.push(mark);
                 break;

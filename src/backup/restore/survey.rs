@@ -44,8 +44,6 @@ pub(super) struct Survey {
     pub obstacles: Vec<String>,
     /// Entries whose setuid, setgid or sticky bits are taken off.
     pub stripped: u64,
-    /// Entries that were damaged when the archive was made.
-    pub damaged: Vec<String>,
     /// Files on the disk that could not be read, and so count as different.
     pub unread: u64,
 }
@@ -116,7 +114,6 @@ pub(super) fn survey(list: &List, mut tree: Option<Tree>, question: &Question<'_
         conflicts: (0, Vec::new()),
         obstacles: Vec::new(),
         stripped: 0,
-        damaged: Vec::new(),
         unread: 0,
     };
     // No archive is older than the youngest file in it.
@@ -126,9 +123,6 @@ pub(super) fn survey(list: &List, mut tree: Option<Tree>, question: &Question<'_
             return Ok(());
         }
         survey.stripped += u64::from(question.wanting.strips(&entry));
-        if entry.flags.damaged {
-            survey.damaged.push(shown(&entry.path));
-        }
         let difference = match &mut tree {
             None => Difference::Create,
             Some(tree) => {

@@ -6,6 +6,7 @@ mod crash;
 mod faults;
 mod fresh;
 mod live;
+mod sealed;
 mod trees;
 
 use std::{
@@ -13,7 +14,7 @@ use std::{
     fs,
     io::{self, Read, Write as _},
     os::{
-        fd::OwnedFd,
+        fd::AsFd,
         unix::{
             ffi::{OsStrExt, OsStringExt},
             fs::{MetadataExt, PermissionsExt, symlink},
@@ -37,7 +38,7 @@ use crate::{
     },
     system::{
         Context,
-        archive::{Damage, Flaw, Verified},
+        archive::{Damage, Flaw, Glance, Stage, Verified},
         state::State,
         store::{Condition, Object, Reading, Shelf, Trouble},
         tree::{Attributes, Tree, join},
@@ -307,12 +308,15 @@ impl Folder {
             return Err(Damage::new(Flaw::Truncated, "its end is missing", "restore another archive"));
         }
         let contents = sidecar(&self.entries).contents;
-        Ok(Verified { bytes: 0, sha256: [7; 32], contents, content: [0; 32], manifest: true })
+        Ok(Verified { bytes: 0, sha256: [7; 32], contents, content: [0; 32], manifest: true, notes: Vec::new() })
     }
 }
 
 impl Unpack for Folder {
-    fn verify(&self, _: Box<dyn Read + Send>, watch: Watch<'_>) -> Result<Verified, Damage> {
+    fn verify(&self, _: Box<dyn Read + Send>, glance: Glance<'_>, watch: Watch<'_>) -> Result<Verified, Damage> {
+        for entry in self.entries.iter().filter(|entry| entry.size() > 0 && (glance.select)(&entry.path)) {
+            (glance.content)(&entry.path, fs::read(self.root.join(std::ffi::OsStr::from_bytes(&entry.path))).unwrap());
+        }
         self.entries.iter().for_each(watch.each);
         self.end()
     }
@@ -320,11 +324,11 @@ impl Unpack for Folder {
     fn extract(
         &self,
         _: Box<dyn Read + Send>,
-        stage: &OwnedFd,
+        stage: &Stage,
         select: &dyn Fn(&[u8]) -> bool,
         watch: Watch<'_>,
     ) -> Result<Verified, Damage> {
-        let mut tree = Tree::of(stage.try_clone().unwrap());
+        let mut tree = Tree::of(stage.as_fd().try_clone_to_owned().unwrap());
         let system = |error: io::Error| Damage::new(Flaw::System, error.to_string(), "see why");
         let chosen = || self.entries.iter().filter(|entry| select(&entry.path));
         for entry in chosen() {

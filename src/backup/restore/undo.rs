@@ -252,7 +252,7 @@ fn since(
             Step::Folder { path, .. } => {
                 // The staging folders came and went in these ones, which says nothing of others.
                 let ours = was_kept && yards.contains(&path.0);
-                let late = tree.look(&path.0)?.zip(mark).is_some_and(|(seen, mark)| seen.ctime >= mark);
+                let late = tree.look(&path.0)?.zip(mark).is_some_and(|(seen, mark)| seen.found.ctime >= mark);
                 if late && !ours {
                     since.touched.insert(path.0.clone());
                 }
@@ -266,7 +266,7 @@ fn since(
 
 /// When the restore had ended in each yard, where it has.
 fn marks_of(tree: &mut Tree, folder: &[u8], yards: &[Vec<u8>]) -> io::Result<Vec<Option<Mtime>>> {
-    let mut mark = |yard: &Vec<u8>| Ok(tree.look(&join(&join(yard, folder), DONE))?.map(|seen| seen.ctime));
+    let mut mark = |yard: &Vec<u8>| Ok(tree.look(&join(&join(yard, folder), DONE))?.map(|seen| seen.found.ctime));
     yards.iter().map(&mut mark).collect()
 }
 

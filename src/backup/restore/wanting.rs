@@ -1,11 +1,9 @@
 //! The attributes that an entry should have on this machine.
 
-use std::{collections::HashMap, path::Path};
-
 use super::request::Privileges;
 use crate::{
     rules::{difference::Wanted, manifest::Entry},
-    system::file,
+    system::archive::Accounts,
 };
 
 /// What this process may give files, and what the names of owners mean here.
@@ -13,24 +11,16 @@ use crate::{
 pub(super) struct Wanting {
     may_give: bool,
     keep_privileges: bool,
-    users: HashMap<String, u64>,
-    groups: HashMap<String, u64>,
+    accounts: Accounts,
 }
-
-/// No user database is larger.
-const LARGEST: u64 = 64 << 20;
 
 impl Wanting {
     /// For this process, with the users of this machine.
     pub(super) fn here(privileges: Privileges) -> Self {
-        // A machine without the file knows owners by their numbers only.
-        let names =
-            |path: &str| file::read_text(Path::new(path), LARGEST).map(|text| numbers(&text)).unwrap_or_default();
         Self {
             may_give: rustix::process::geteuid().is_root(),
             keep_privileges: privileges == Privileges::Keep,
-            users: names("/etc/passwd"),
-            groups: names("/etc/group"),
+            accounts: Accounts::of_machine(),
         }
     }
 
@@ -51,26 +41,16 @@ impl Wanting {
 
     /// Whom it should belong to: the name where this machine knows it, else the number.
     pub(super) fn owner(&self, entry: &Entry) -> (u64, u64) {
-        let known = |names: &HashMap<String, u64>, name: &Option<String>| names.get(name.as_deref()?).copied();
-        let user = known(&self.users, &entry.user).unwrap_or(entry.uid);
-        (user, known(&self.groups, &entry.group).unwrap_or(entry.gid))
+        // A number that is none of a user stays with whoever restores, as when it is unpacked.
+        let me = (rustix::process::geteuid().as_raw(), rustix::process::getegid().as_raw());
+        let user = self.accounts.user(entry.user.as_deref(), entry.uid).unwrap_or(me.0);
+        (user.into(), self.accounts.group(entry.group.as_deref(), entry.gid).unwrap_or(me.1).into())
     }
 
     /// Whether this process may give files to others at all.
     pub(super) fn may_give(&self) -> bool {
         self.may_give
     }
-}
-
-/// `name:password:number:…`, a line each (passwd(5), group(5)).
-fn numbers(text: &str) -> HashMap<String, u64> {
-    text.lines()
-        .filter_map(|line| {
-            let mut fields = line.split(':');
-            let name = fields.next()?;
-            Some((name.to_owned(), fields.nth(1)?.parse().ok()?))
-        })
-        .collect()
 }
 
 #[cfg(test)]
@@ -80,8 +60,8 @@ mod tests {
 
     #[test]
     fn backup_case_32_an_owner_is_found_by_name_and_then_by_number() {
-        let users = numbers("root:x:0:0:root:/root:/bin/sh\n# no\nwww-data:x:33:33::/var/www:\n");
-        let wanting = Wanting { may_give: true, users, ..Wanting::default() };
+        let accounts = Accounts::parse("root:x:0:0:root:/root:/bin/sh\nwww-data:x:33:33::/var/www:\n", "");
+        let wanting = Wanting { may_give: true, accounts, ..Wanting::default() };
         let entry = |user: Option<&str>| Entry {
             path: b"a".to_vec(),
             kind: Kind::Directory,

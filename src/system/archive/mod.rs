@@ -43,7 +43,7 @@ pub use reading::Terms;
 pub use seal::{RunKey, Seal};
 pub use stage::Stage;
 pub use survey::{Survey, survey};
-pub use verify::verify;
+pub use verify::{Glance, glance, verify};
 pub use write::write;
 
 use crate::rules::{manifest::Mtime, sidecar::Contents};

@@ -7,9 +7,9 @@ use super::{
     *,
 };
 
-fn differing(bed: &Bed) {
+fn differing(bed: &Bed, count: usize) {
     let (archive, target) = (bed.archive(), bed.target());
-    for number in 0..6 {
+    for number in 0..count {
         write(&archive, &format!("config/{number}/new/file"), &format!("new {number}"), 0o640);
         write(&archive, &format!("config/{number}/changed"), "from the archive", 0o600);
         write(&target, &format!("config/{number}/changed"), "before", 0o644);
@@ -54,7 +54,7 @@ fn walk(target: &Path, is_forward: bool, end: usize) -> bool {
 #[test]
 fn backup_case_34_a_restore_cut_off_at_any_step_is_finished_or_taken_back() {
     let bed = Bed::new();
-    differing(&bed);
+    differing(&bed, 6);
     age(&bed.target().join("config"), 1_500_000_000);
     let target = bed.target();
     let old = state(&target);
@@ -148,7 +148,7 @@ const VICTIM: &str = "MAINSTAY_TEST_RESTORE";
 fn a_restore_for_the_test_that_kills_it() {
     let Some(place) = std::env::var_os(VICTIM) else { return };
     let place = PathBuf::from(place);
-    let bed = std::mem::ManuallyDrop::new(Bed { place: tempfile::tempdir_in(&place).unwrap() });
+    let bed = Bed::new();
     let at = |name: &str| place.join(name);
     let mut request = bed.request();
     let folder = Folder { root: at("archive"), entries: entries(&at("archive")), rotten: false };
@@ -166,7 +166,7 @@ fn a_restore_for_the_test_that_kills_it() {
 #[test]
 fn backup_case_34_a_restore_killed_at_any_moment_is_finished_or_taken_back() {
     let bed = Bed::new();
-    differing(&bed);
+    differing(&bed, 60);
     let target = bed.target();
     let old = state(&target);
     restored(bed.request());
@@ -183,8 +183,16 @@ fn backup_case_34_a_restore_killed_at_any_moment_is_finished_or_taken_back() {
             .stderr(std::process::Stdio::null())
             .spawn()
             .unwrap();
-        // A different moment each time; what it hits is chance, and all of it must be right.
-        std::thread::sleep(Duration::from_millis(60 + 13 * round));
+        // Another moment of the swap each time, or of its undoing; what it hits is chance, and all of it must be right.
+        for _ in 0..5_000 {
+            let found = pending(&bed.revert());
+            if found.is_ok_and(|found| !found.is_empty()) {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        std::thread::sleep(Duration::from_micros(400 * round));
+        assert!(child.try_wait().unwrap().is_none(), "it restores until it is killed");
         child.kill().unwrap();
         child.wait().unwrap();
         let found = pending(&bed.revert()).unwrap();
@@ -208,6 +216,7 @@ fn backup_case_34_a_restore_killed_at_any_moment_is_finished_or_taken_back() {
         assert_eq!(state(&target), old, "round {round}");
     }
     let _ = writeln!(io::stderr(), "{cut} of 20 kills hit the swap");
+    assert!(cut > 0, "no kill hit what this test is about");
     restored(bed.request());
     assert_eq!(state(&target), new);
     let staging = names(&target).into_iter().filter(|name| name.starts_with(STAGING)).count();

@@ -36,13 +36,18 @@ fn backup_case_35_a_damaged_archive_leaves_no_secret_and_no_trace() {
 fn backup_case_35_the_staging_folder_is_private_while_it_fills() {
     struct Peeking(Folder, PathBuf);
     impl Unpack for Peeking {
-        fn verify(&self, reader: Box<dyn Read + Send>, watch: Watch<'_>) -> Result<Verified, Damage> {
-            self.0.verify(reader, watch)
+        fn verify(
+            &self,
+            reader: Box<dyn Read + Send>,
+            glance: Glance<'_>,
+            watch: Watch<'_>,
+        ) -> Result<Verified, Damage> {
+            self.0.verify(reader, glance, watch)
         }
         fn extract(
             &self,
             reader: Box<dyn Read + Send>,
-            stage: &OwnedFd,
+            stage: &Stage,
             select: &dyn Fn(&[u8]) -> bool,
             watch: Watch<'_>,
         ) -> Result<Verified, Damage> {
@@ -94,13 +99,18 @@ fn a_disk_that_fills_up_meanwhile_leaves_everything_as_it_was() {
     let before = digest(&bed.target());
     struct Greedy(Folder, PathBuf);
     impl Unpack for Greedy {
-        fn verify(&self, reader: Box<dyn Read + Send>, watch: Watch<'_>) -> Result<Verified, Damage> {
-            self.0.verify(reader, watch)
+        fn verify(
+            &self,
+            reader: Box<dyn Read + Send>,
+            glance: Glance<'_>,
+            watch: Watch<'_>,
+        ) -> Result<Verified, Damage> {
+            self.0.verify(reader, glance, watch)
         }
         fn extract(
             &self,
             reader: Box<dyn Read + Send>,
-            stage: &OwnedFd,
+            stage: &Stage,
             select: &dyn Fn(&[u8]) -> bool,
             watch: Watch<'_>,
         ) -> Result<Verified, Damage> {
