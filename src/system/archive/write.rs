@@ -227,3 +227,6 @@ impl<'a> Scribe<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
