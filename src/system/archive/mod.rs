@@ -4,7 +4,7 @@
 
 mod blocks;
 mod gzip;
-mod ledger;
+mod listing;
 mod names;
 mod noise;
 mod notes;

@@ -8,12 +8,8 @@ use std::{
 };
 
 use age::{
-    EncryptError, Encryptor, Identity, NoCallbacks,
-    plugin::RecipientPluginV1,
-    scrypt,
-    secrecy::SecretString,
-    stream::StreamWriter,
-    x25519,
+    EncryptError, Encryptor, Identity, NoCallbacks, plugin::RecipientPluginV1, scrypt, secrecy::SecretString,
+    stream::StreamWriter, x25519,
 };
 
 use super::recipient::Recipient;
@@ -188,3 +184,6 @@ fn trouble(error: &EncryptError) -> Error {
     };
     Error::new(Kind::Failed, "encrypt to the recipients").because(error.to_string().trim()).hint(hint)
 }
+
+#[cfg(test)]
+mod tests;
