@@ -1,6 +1,10 @@
 //! Archives: tar, packed, sealed by age; written and read as streams, with memory that does not grow with what is in them.
 //!
 //! An archive opens with `age -d … | tar xz` alone. Everything here blocks: it runs on threads of its own.
+//!
+//! Writing, from above: [`write()`] has a thread on which `walk` finds what `selection` keeps, `source` takes each file,
+//! `tape` makes tar of it and `listing` the manifest; `gzip` or `zstd` packs blocks of that on all cores, and [`Seal`] encrypts
+//! what comes out, in its order, on the caller's thread.
 
 mod blocks;
 mod gzip;
