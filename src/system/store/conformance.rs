@@ -34,8 +34,8 @@ const NAMES: [&str; 3] = [
 /// More than any part of an upload in parts, and no multiple of anything.
 const MUCH: usize = (17 << 20) + 4711;
 
-/// How long anything here may take at most. Only what hangs is as slow.
-const PATIENCE: Duration = Duration::from_secs(120);
+/// How long all of it may take at most. Only what hangs is as slow.
+const PATIENCE: Duration = Duration::from_secs(900);
 
 /// Holds a destination to what [`Shelf`] and [`Destination`] promise. `make` gives another handle on the same place each
 /// time, as another run would have it; the place is new at first, and empty again at the end.

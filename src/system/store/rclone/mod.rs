@@ -11,6 +11,7 @@
 //! What no rclone can do: keep two runs from giving the same name at the same moment. `moveto` with `--ignore-existing`
 //! looks first (with `--immutable` it overwrites: tried with 1.60); the ids of archives keep runs apart besides.
 
+mod account;
 mod listing;
 mod said;
 mod stream;
@@ -136,6 +137,16 @@ impl Rclone {
         serde_json::from_slice::<About>(&output.stdout).ok()?.free
     }
 
+    /// What the operator should know of how the remote is set up.
+    async fn account_notes(&self) -> Vec<String> {
+        let Some(name) = account::name(&self.remote) else { return Vec::new() };
+        // What it prints has secrets: it is looked at and forgotten. A remote that is not there says so elsewhere.
+        match self.run(rclone("config", ["show"]).args(["--", name])).await {
+            Ok(output) => account::notes(name, &output.text()),
+            Err(_) => Vec::new(),
+        }
+    }
+
     async fn upload(&self, name: &str, body: Body) -> Result<Receipt, Trouble> {
         let bytes = body.bytes();
         let sha256 = match &body {
@@ -195,8 +206,8 @@ impl Rclone {
 
     /// Removes the rest of an upload that failed, also after a signal. What cannot be removed now, the next run tries again.
     async fn discard(&self, temporary: &str) {
-        let command = rclone("deletefile", ["--"]).arg(self.at(temporary)).timeout(Duration::from_secs(30));
-        let command = command.env("RCLONE_RETRIES", "1");
+        let command =
+            rclone("deletefile", ["--retries=1", "--"]).arg(self.at(temporary)).timeout(Duration::from_secs(30));
         match said::decode(self.runner.run(command).await, &self.remote) {
             Err(trouble) if trouble.reason != Reason::Missing => {
                 tracing::warn!(object = temporary, %trouble, "a temporary object stays");
@@ -232,8 +243,8 @@ impl Shelf for Rclone {
 
     fn inspect(&self) -> BoxFuture<'_, Result<Condition, Trouble>> {
         Box::pin(async move {
-            let (entries, free) = tokio::join!(self.entries(&self.remote, &[]), self.free());
-            let mut notes = Vec::new();
+            let (entries, free, mut notes) =
+                tokio::join!(self.entries(&self.remote, &[]), self.free(), self.account_notes());
             let entries = match entries {
                 Err(trouble) if trouble.reason == Reason::Missing => {
                     notes.push(format!("`{}` does not exist yet, and is made by the first backup", self.remote));
