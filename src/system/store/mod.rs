@@ -3,6 +3,9 @@
 //! A destination is cut in two: [`Shelf`] looks, [`Destination`] acts, so that what makes a plan cannot write. A new one is
 //! a file here and a line in [`open`]. `conformance` runs over all of them.
 
+#[cfg(feature = "aws")]
+pub mod s3;
+
 use std::{fmt, fs::File, io::Read, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
@@ -208,6 +211,8 @@ pub struct Trouble {
 /// The sorts of trouble with a destination; the words are `data.reason` of a finding.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Reason {
+    /// The clock of this machine is too wrong for the store.
+    Clock,
     /// Another object has the name.
     Collision,
     /// The configuration names something that is not there: a bucket, a remote.
@@ -251,6 +256,7 @@ impl Reason {
     /// The word of `data.reason`.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Clock => "clock",
             Self::Collision => "collision",
             Self::Configuration => "configuration",
             Self::Credentials => "credentials",
