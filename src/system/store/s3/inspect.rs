@@ -5,6 +5,8 @@ use aws_sdk_s3::{
     types::{BucketVersioningStatus, ExpirationStatus, LifecycleRule, Permission},
 };
 
+use url::{Host, Url};
+
 use super::{
     S3,
     client::{Access, Problem},
@@ -151,8 +153,13 @@ impl S3 {
         }
     }
 
-    /// Tries without credentials: to list, and to see an object that is known to be there.
+    /// Tries without credentials: to list, and to see an object that is known to be there. Not on this very machine, where
+    /// no stranger comes.
     async fn stranger_gets_in(&self, access: &Access, sample: Option<&str>) -> Known<bool> {
+        let account = &access.account;
+        if !account.is_amazon && account.endpoint.as_deref().is_some_and(is_here) {
+            return Known::Unasked;
+        }
         let stranger = self.stranger(&access.account);
         let list = stranger.list_objects_v2().bucket(&self.bucket).prefix(&self.prefix).max_keys(1).send().await;
         let listed = reached(list.map(drop).map_err(|error| Refusal::of(&error)));
@@ -235,10 +242,17 @@ impl S3 {
 /// Whether a rule removes unfinished uploads under this prefix. One that is filtered by tags or sizes cannot: unfinished
 /// uploads have neither.
 fn aborts(rule: &LifecycleRule, prefix: &str) -> bool {
+    let narrowed = rule.filter().is_some_and(|filter| {
+        filter.and().is_some()
+            || filter.tag().is_some()
+            || filter.object_size_greater_than().is_some()
+            || filter.object_size_less_than().is_some()
+    });
     #[expect(deprecated, reason = "old buckets still have rules of this form")]
     let old = rule.prefix();
     let filter = rule.filter().and_then(|filter| filter.prefix());
     rule.status() == &ExpirationStatus::Enabled
+        && !narrowed
         && rule.abort_incomplete_multipart_upload().is_some()
         && prefix.starts_with(old.or(filter).unwrap_or_default())
 }
@@ -272,12 +286,50 @@ fn unsaid(what: &str) -> String {
 
 /// Whether an address goes over a network without TLS.
 fn is_in_the_clear(endpoint: &str) -> bool {
-    let Ok(url) = url::Url::parse(endpoint) else { return false };
-    let here = match url.host() {
-        Some(url::Host::Ipv4(address)) => address.is_loopback(),
-        Some(url::Host::Ipv6(address)) => address.is_loopback(),
-        Some(url::Host::Domain(name)) => name == "localhost",
+    endpoint.starts_with("http:") && !is_here(endpoint)
+}
+
+/// Whether an address is this machine's own.
+fn is_here(endpoint: &str) -> bool {
+    match Url::parse(endpoint).ok().as_ref().and_then(Url::host) {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
         None => false,
-    };
-    url.scheme() == "http" && !here
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_s3::types::{AbortIncompleteMultipartUpload, LifecycleRuleAndOperator, LifecycleRuleFilter, Tag};
+
+    use super::*;
+
+    #[test]
+    fn only_this_machine_needs_no_tls() {
+        assert!(is_in_the_clear("http://minio.example:9000/"));
+        assert!(!is_in_the_clear("https://minio.example/"));
+        for here in ["http://127.0.0.1:5000", "http://[::1]:5000", "http://localhost/"] {
+            assert!(is_here(here) && !is_in_the_clear(here), "{here}");
+        }
+    }
+
+    #[test]
+    fn a_rule_must_cover_the_prefix_and_be_on() {
+        let rule = |status, filter: LifecycleRuleFilter| {
+            let abort = AbortIncompleteMultipartUpload::builder().days_after_initiation(2).build();
+            let rule = LifecycleRule::builder().status(status).filter(filter).abort_incomplete_multipart_upload(abort);
+            rule.build().unwrap()
+        };
+        let prefix = |prefix: &str| LifecycleRuleFilter::builder().prefix(prefix).build();
+        assert!(aborts(&rule(ExpirationStatus::Enabled, prefix("")), "app/"));
+        assert!(aborts(&rule(ExpirationStatus::Enabled, prefix("app/")), "app/"));
+        assert!(!aborts(&rule(ExpirationStatus::Enabled, prefix("other/")), "app/"));
+        assert!(!aborts(&rule(ExpirationStatus::Disabled, prefix("")), "app/"));
+        let tag = Tag::builder().key("k").value("v").build().unwrap();
+        let tagged = LifecycleRuleFilter::builder().tag(tag).build();
+        assert!(!aborts(&rule(ExpirationStatus::Enabled, tagged), "app/"), "unfinished uploads have no tags");
+        let both = LifecycleRuleAndOperator::builder().prefix("app/").build();
+        assert!(!aborts(&rule(ExpirationStatus::Enabled, LifecycleRuleFilter::builder().and(both).build()), "app/"));
+    }
 }

@@ -10,9 +10,12 @@ mod checksum;
 mod client;
 mod exposure;
 mod inspect;
+mod parts;
 mod probe;
 mod reading;
+mod settle;
 mod shelf;
+mod spool;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -23,7 +26,10 @@ use futures_util::future::BoxFuture;
 
 pub use probe::{Proof, Verdict};
 
-use super::{Body, Condition, Destination, Draft, Object, Reading, Receipt, S3Options, Shelf, Trouble};
+use super::{
+    Body, Condition, Destination, Draft, Object, Options, Reading, Receipt, S3Options, Shelf, Trouble,
+    object::expect_name,
+};
 use crate::system::{Context, aws::Pace};
 
 /// A bucket and a prefix in it.
@@ -36,8 +42,8 @@ pub struct S3 {
     options: S3Options,
     context: Context,
     pace: Pace,
-    /// The set whose unfinished uploads are ours.
-    set: Option<String>,
+    /// The set whose unfinished uploads are ours; empty where none are.
+    set: String,
     access: client::Shared,
     /// Tests' own server is spoken to as if it were Amazon's.
     #[cfg(test)]
@@ -49,29 +55,21 @@ const PROBE: &str = ".mainstay-probe";
 
 impl S3 {
     /// The bucket, with a prefix without slashes at its ends. Nothing is asked yet, of nobody.
-    pub fn new(bucket: &str, prefix: &str, options: &S3Options, context: &Context) -> Self {
+    pub fn new(bucket: &str, prefix: &str, options: &Options, context: &Context) -> Self {
         let prefix = prefix.trim_matches('/');
         let address = if prefix.is_empty() { format!("s3://{bucket}") } else { format!("s3://{bucket}/{prefix}") };
         Self {
             address,
             bucket: bucket.to_owned(),
             prefix: if prefix.is_empty() { String::new() } else { format!("{prefix}/") },
-            options: options.clone(),
+            options: options.s3.clone(),
             context: context.clone(),
             pace: Pace::default(),
-            set: None,
+            set: options.set.clone(),
             access: client::Shared::default(),
             #[cfg(test)]
             amazon: false,
         }
-    }
-
-    /// The same for one backup, whose lock the caller holds: what [`Destination::tidy`] may call its own are unfinished
-    /// uploads of archives of this set ([`set_name`](crate::rules::archive_id::set_name)).
-    #[must_use]
-    pub fn of(mut self, set: impl Into<String>) -> Self {
-        self.set = Some(set.into());
-        self
     }
 
     /// The same with other limits.
@@ -100,7 +98,10 @@ impl Shelf for S3 {
     }
 
     fn open<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<Reading, Trouble>> {
-        Box::pin(self.read(name))
+        Box::pin(async move {
+            expect_name(name)?;
+            self.read(name).await
+        })
     }
 }
 
@@ -116,11 +117,17 @@ impl Destination for S3 {
     }
 
     fn put<'a>(&'a self, name: &'a str, body: Body) -> BoxFuture<'a, Result<Receipt, Trouble>> {
-        Box::pin(self.store(name, body))
+        Box::pin(async move {
+            expect_name(name)?;
+            self.store(name, body).await
+        })
     }
 
     fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Trouble>> {
-        Box::pin(self.delete(name))
+        Box::pin(async move {
+            expect_name(name)?;
+            self.delete(name).await
+        })
     }
 
     fn tidy(&self) -> BoxFuture<'_, Result<Vec<String>, Trouble>> {

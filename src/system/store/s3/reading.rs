@@ -8,10 +8,14 @@ use std::{
 use aws_sdk_s3::primitives::ByteStream;
 use tokio::sync::mpsc;
 
-use super::{S3, trouble::Doing};
+use super::{
+    S3,
+    client::{Access, Problem},
+    trouble::Doing,
+};
 use crate::system::{
     aws::Pace,
-    store::{Reading, Reason, Trouble, s3::client::Access},
+    store::{Reading, Reason, Trouble},
 };
 
 /// How many pieces may lie between the network and the reader; a piece is what one read from the network gave, at most a few
@@ -27,7 +31,10 @@ impl S3 {
         let answer = self
             .call(|access| access.client.get_object().bucket(&self.bucket).key(&key).send())
             .await
-            .map_err(|problem| self.trouble(problem, Doing::Read))?;
+            .map_err(|problem| match problem {
+                Problem::Refused(refusal) if refusal.is_missing() => Trouble::missing(name),
+                problem => self.trouble(problem, Doing::Read),
+            })?;
         let (sender, receiver) = mpsc::channel(PIECES);
         let transfer = Transfer {
             access: self.access().await?,

@@ -10,7 +10,7 @@ use super::{
     client::Problem,
     trouble::{Doing, interrupted, without_end},
 };
-use crate::system::store::{Object, Reason, Trouble};
+use crate::system::store::{Object, Reason, Trouble, object::is_object};
 
 /// How many locks are looked at at the same time.
 const AT_ONCE: usize = 8;
@@ -45,7 +45,7 @@ impl S3 {
                 let key = decoded(object.key().unwrap_or_default(), encoded);
                 let Some(name) = key.strip_prefix(&self.prefix) else { continue };
                 // A folder that a web console made is an object whose name is the prefix.
-                if name.is_empty() || name == PROBE {
+                if name.is_empty() || name == PROBE || !is_object(name) {
                     continue;
                 }
                 objects.push(Object {

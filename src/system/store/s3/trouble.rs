@@ -133,6 +133,10 @@ impl S3 {
                 "run it again",
             );
         }
+        if refusal.is_unknown_call() {
+            let fix = "use a store that speaks more of S3, or reach this one through rclone";
+            return Trouble::new(Reason::Configuration, format!("the store does not know this call: {said}"), fix);
+        }
         if BUSY.contains(&code)
             || code == "ConditionalRequestConflict"
             || refusal.status.is_some_and(|status| status >= 500)

@@ -7,7 +7,10 @@ use super::{
     client::{Access, Problem},
     trouble::{Doing, interrupted, without_end},
 };
-use crate::{rules::archive_id::ArchiveId, system::store::Trouble};
+use crate::{
+    rules::archive_id::{ArchiveId, Part},
+    system::store::Trouble,
+};
 
 /// An upload in parts that is going on. Dropped without an ending, as when a wait for it is cut, it is aborted behind our
 /// back as far as the process still lives; the next [`tidy`](crate::system::store::Destination::tidy) does the rest.
@@ -63,7 +66,10 @@ impl S3 {
     /// The lock of the backup excludes a running one of this machine. A twin on another machine under the same name would
     /// see its upload go, and begin it again.
     pub(super) async fn abort_unfinished(&self) -> Result<Vec<String>, Trouble> {
-        let Some(set) = &self.set else { return Ok(Vec::new()) };
+        let set = self.set.as_str();
+        if set.is_empty() {
+            return Ok(Vec::new());
+        }
         let (mut key, mut id) = (None, None);
         let mut gone = Vec::new();
         loop {
@@ -81,8 +87,13 @@ impl S3 {
                         .set_upload_id_marker(id.clone())
                         .send()
                 })
-                .await
-                .map_err(|problem| self.trouble(problem, Doing::ListUploads))?;
+                .await;
+            let page = match page {
+                Ok(page) => page,
+                // What a store does not show cannot be tidied; a rule of its own may do that.
+                Err(Problem::Refused(refusal)) if refusal.is_unknown_call() => return Ok(gone),
+                Err(problem) => return Err(self.trouble(problem, Doing::ListUploads)),
+            };
             for upload in page.uploads() {
                 let (Some(key), Some(id)) = (upload.key(), upload.upload_id()) else { continue };
                 let Some(name) = key.strip_prefix(&self.prefix) else { continue };
@@ -116,10 +127,9 @@ impl S3 {
     }
 }
 
-/// Whether a name is one that an archive of this set has while it is stored: its id and an ending.
+/// Whether a name is an archive's of this set.
 fn is_archive_of(set: &str, name: &str) -> bool {
-    let stem = name.rsplit_once(".tar.").map(|(stem, _)| stem);
-    stem.and_then(|stem| stem.parse::<ArchiveId>().ok()).is_some_and(|id| id.set() == set)
+    ArchiveId::of_file(name).is_some_and(|(id, part)| part == Part::Archive && id.set() == set)
 }
 
 #[cfg(test)]
@@ -131,7 +141,7 @@ mod tests {
         assert!(is_archive_of("prime-app", "prime-app-20261123T181500Z-000042.tar.gz.age"));
         assert!(is_archive_of("prime-app", "prime-app-20261123T181500Z-000042.tar.zst.age"));
         assert!(!is_archive_of("prime", "prime-app-20261123T181500Z-000042.tar.gz.age"), "the set of another backup");
-        assert!(!is_archive_of("prime-app", "prime-app-dump.tar.gz"));
+        assert!(!is_archive_of("prime-app", "prime-app-dump.tar.gz.age"));
         assert!(!is_archive_of("prime-app", "deeper/prime-app-20261123T181500Z-000042.tar.gz.age"));
         assert!(!is_archive_of("prime-app", "prime-app-20261123T181500Z-000042"));
     }

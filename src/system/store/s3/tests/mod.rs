@@ -24,7 +24,7 @@ use crate::system::{
     Context,
     aws::Pace,
     clock::Fixed,
-    store::{Body, S3Options},
+    store::{Body, Options, S3Options},
 };
 
 /// The name of an archive of the set `prime-app`.
@@ -40,12 +40,13 @@ fn context_with(variables: &[(&str, &str)]) -> Context {
     Context { clock, ..Context::real(variables, PathBuf::from("/")) }
 }
 
-fn options(address: impl std::fmt::Display) -> S3Options {
-    S3Options {
+fn options(address: impl std::fmt::Display) -> Options {
+    let s3 = S3Options {
         region: Some("us-east-1".to_owned()),
         endpoint: Some(Url::parse(&format!("http://{address}")).unwrap()),
         ..S3Options::default()
-    }
+    };
+    Options { s3, set: "prime-app".to_owned(), ..Options::default() }
 }
 
 /// Short waits between tries, and much time for each: only what hangs runs into its limit.

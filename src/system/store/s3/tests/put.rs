@@ -227,12 +227,13 @@ async fn backup_case_41_tidy_aborts_the_unfinished_uploads_of_its_own_set() {
         _ => willing(asked),
     })
     .await;
-    let gone = store(&server).of("prime-app").tidy().await.unwrap();
+    let gone = store(&server).tidy().await.unwrap();
     assert_eq!(gone.len(), 2, "{gone:?}");
     let aborted: Vec<String> =
         server.asked().into_iter().filter(|asked| asked.method == "DELETE").map(|asked| asked.path).collect();
     assert!(aborted[0].contains("uploadId=u1") && aborted[1].contains("uploadId=u2"), "{aborted:?}");
-    assert_eq!(store(&server).tidy().await.unwrap(), Vec::<String>::new(), "without a set nothing is ours");
+    let nobodys = S3 { set: String::new(), ..store(&server) };
+    assert_eq!(nobodys.tidy().await, Ok(vec![]), "without a set nothing is ours");
 }
 
 #[tokio::test]
@@ -333,4 +334,20 @@ async fn the_storage_class_is_the_archives_and_the_key_is_everybodys() {
     let sidecar = server.asked().into_iter().rfind(|asked| asked.method == "PUT").unwrap();
     assert_eq!(sidecar.header("x-amz-storage-class"), None, "a sidecar in cold storage could not be read");
     assert_eq!(sidecar.header("x-amz-server-side-encryption"), Some("aws:kms"));
+}
+
+#[tokio::test]
+async fn a_store_that_refuses_the_condition_itself_gets_the_object_without_it() {
+    let server = Server::start(|asked, _| match asked.header("if-none-match") {
+        Some(_) => {
+            Reply::no(501, "NotImplemented", "A header you provided implies functionality that is not implemented")
+        }
+        None => willing(asked),
+    })
+    .await;
+    store(&server).put("a.json", little("{}")).await.unwrap();
+    store(&server).put(ARCHIVE, spool(8 * MIB + 1)).await.unwrap();
+    assert!(server.calls().starts_with(&["HEAD".to_owned()]), "that nothing has the name is seen first");
+    let trouble = amazon(&server).put("a.json", little("{}")).await.unwrap_err();
+    assert_eq!(trouble.reason, Reason::Configuration, "Amazon's knows it: {trouble}");
 }

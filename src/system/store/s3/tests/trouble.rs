@@ -97,7 +97,7 @@ async fn backup_case_40_no_credentials_and_no_region_are_told_apart() {
     assert_eq!(trouble.reason, Reason::Credentials, "{trouble}");
     assert!(trouble.fix.contains("AWS_PROFILE"), "{}", trouble.fix);
     assert!(server.asked().is_empty());
-    let trouble = S3::new("bucket", "", &S3Options::default(), &context).list().await.unwrap_err();
+    let trouble = S3::new("bucket", "", &Options::default(), &context).list().await.unwrap_err();
     assert!(trouble.why.contains("no region"), "{trouble}");
 }
 
