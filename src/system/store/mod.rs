@@ -9,6 +9,8 @@ mod directory;
 mod object;
 mod place;
 mod rclone;
+#[cfg(feature = "aws")]
+pub mod s3;
 mod trouble;
 
 use std::fs::File;
@@ -112,6 +114,9 @@ pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<d
     match place {
         Place::Folder(path) => Ok(Box::new(directory::Directory::new(path, options, context))),
         Place::Rclone(remote) => Ok(Box::new(rclone::Rclone::new(remote, options, context))),
+        #[cfg(feature = "aws")]
+        Place::S3 { bucket, prefix } => Ok(Box::new(s3::S3::new(bucket, prefix, options, context))),
+        #[cfg(not(feature = "aws"))]
         Place::S3 { .. } => Err(Error::new(Kind::Config, format!("use `{place}`"))
             .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
             .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")),
