@@ -3,6 +3,9 @@
 //! A destination is cut in two: [`Shelf`] looks, [`Destination`] acts, so that what makes a plan cannot write. A new one is
 //! a file here and a line in [`open`]. `conformance` runs over all of them.
 
+#[cfg(test)]
+pub(crate) mod memory;
+
 use std::{fmt, fs::File, io::Read, path::PathBuf, sync::Arc, time::Duration};
 
 use futures_util::future::BoxFuture;
@@ -13,6 +16,12 @@ use url::Url;
 pub trait Shelf: Send + Sync {
     /// The address as the configuration has it; what people call the destination.
     fn address(&self) -> &str;
+
+    /// Whether [`Object::modified`] is by the store's own clock, which nobody who stores something can set: then a name with
+    /// another date is a sign of a wrong clock or of a forgery. The dates of files are anybody's.
+    fn keeps_time(&self) -> bool {
+        false
+    }
 
     /// Whether the destination is there and is the right one: mounted, with its marker, reachable, not public. Writes
     /// nothing.
