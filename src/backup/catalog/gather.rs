@@ -83,9 +83,12 @@ impl Files {
         [self.sidecars, self.signatures, self.archives].concat()
     }
 
-    /// Whether a name is there twice, which Google Drive allows: nobody knows which one is read.
-    fn is_ambiguous(&self) -> bool {
-        self.archives.len() > 1 || self.sidecars.len() > 1 || self.signatures.len() > 1
+    /// The archives that a sidecar may mean: those of the name that it gives, else whatever is there. More than one is
+    /// none, for nobody knows which one is read (Google Drive allows two files of one name).
+    fn meant<'a>(&'a self, sidecar: &'a Sidecar) -> impl Iterator<Item = &'a Object> {
+        let is_named = |object: &&Object| object.name == sidecar.file.name;
+        let any_is = self.archives.iter().any(|object| is_named(&object));
+        self.archives.iter().filter(move |object| !any_is || is_named(object))
     }
 }
 
@@ -103,13 +106,10 @@ enum Told {
 fn group(objects: Vec<Object>, wanted: impl Fn(&ArchiveId) -> bool) -> BTreeMap<ArchiveId, Files> {
     let mut groups: BTreeMap<ArchiveId, Files> = BTreeMap::new();
     for object in objects {
-        let Some((stem, kind)) = KINDS.iter().find_map(|(end, kind)| Some((object.name.strip_suffix(end)?, kind)))
-        else {
-            continue;
-        };
+        let Some((stem, file)) = part(&object.name) else { continue };
         let Some(id) = stem.parse::<ArchiveId>().ok().filter(&wanted) else { continue };
         let files = groups.entry(id).or_default();
-        match kind {
+        match file {
             File::Archive => files.archives.push(object),
             File::Sidecar => files.sidecars.push(object),
             File::Signature => files.signatures.push(object),
@@ -125,13 +125,16 @@ enum File {
     Signature,
 }
 
-/// How the names of the three files end.
-const KINDS: &[(&str, File)] = &[
-    (".tar.gz.age", File::Archive),
-    (".tar.zst.age", File::Archive),
-    (".json", File::Sidecar),
-    (".json.minisig", File::Signature),
-];
+/// Which of the three files a name belongs to, and its archive's id; `None` for one that is not ours.
+fn part(name: &str) -> Option<(&str, File)> {
+    let archive = || {
+        let extensions = [Compression::Gzip, Compression::Zstd].map(Compression::extension);
+        extensions.into_iter().find_map(|extension| name.strip_suffix(extension))
+    };
+    let sidecar = name.strip_suffix(".json").map(|stem| (stem, File::Sidecar));
+    let signature = || name.strip_suffix(".json.minisig").map(|stem| (stem, File::Signature));
+    sidecar.or_else(signature).or_else(|| archive().map(|stem| (stem, File::Archive)))
+}
 
 /// Reads the sidecars of all archives that have one.
 async fn read(
@@ -158,36 +161,44 @@ async fn read(
         };
         catalog.incomplete.push(match told {
             Some(Told::Sidecar(sidecar, origin)) => {
-                catalog.archives.push(archive(id, files, *sidecar, origin));
+                catalog.archives.extend(archive(id, files, *sidecar, origin));
                 continue;
             }
             Some(Told::Nothing(why)) => lack(Lack::Sense, &why, files),
             // It is being removed just now.
             Some(Told::Gone) => lack(Lack::Sidecar, "its sidecar has just gone", files),
             None if files.archives.is_empty() => lack(Lack::Archive, "its archive is missing", files),
-            None => lack(Lack::Sidecar, "its sidecar is missing: the run that made it was killed, or is at work", files),
+            None => {
+                lack(Lack::Sidecar, "its sidecar is missing: the run that made it was killed, or is at work", files)
+            }
         });
     }
     Ok(catalog)
 }
 
-fn archive(id: ArchiveId, files: Files, sidecar: Sidecar, origin: Origin) -> Archive {
-    let is_ambiguous = files.is_ambiguous();
-    let object = files.archives[0].clone();
+/// The archive that these files are; `None` where only its sidecar is there.
+fn archive(id: ArchiveId, files: Files, sidecar: Sidecar, origin: Origin) -> Option<Archive> {
+    let object = files.meant(&sidecar).next()?.clone();
+    let is_ambiguous = files.meant(&sidecar).count() > 1 || files.sidecars.len() > 1 || files.signatures.len() > 1;
     let suspect = sidecar.suspect.clone();
     let objects = files.into_objects();
-    let mut archive =
-        Archive { id, object, sidecar, origin, suspect, is_damaged: false, is_ahead: false, objects };
-    let (bytes, expected) = (archive.object.bytes, archive.sidecar.file.bytes);
-    if is_ambiguous {
+    let mut archive = Archive { id, object, sidecar, origin, suspect, is_damaged: false, is_ahead: false, objects };
+    let (found, stored) = (&archive.object, &archive.sidecar.file);
+    let wrong = if is_ambiguous {
+        Some("one of its files is there twice".to_owned())
+    } else if found.name != stored.name && archive.sidecar.id == archive.id.to_string() {
+        Some(format!("its sidecar speaks of `{}`", stored.name))
+    } else if found.bytes != stored.bytes {
+        let how = if found.bytes < stored.bytes { "cut short" } else { "grown" };
+        Some(format!("its file is {how}: it has {} bytes, and {} were stored", found.bytes, stored.bytes))
+    } else {
+        None
+    };
+    if let Some(why) = wrong {
         archive.is_damaged = true;
-        doubt(&mut archive, "one of its files is there twice");
-    } else if bytes != expected {
-        archive.is_damaged = true;
-        let how = if bytes < expected { "cut short" } else { "grown" };
-        doubt(&mut archive, &format!("its file is {how}: it has {bytes} bytes, and {expected} were stored"));
+        doubt(&mut archive, &why);
     }
-    archive
+    Some(archive)
 }
 
 /// Reads one sidecar and its signature.
@@ -282,16 +293,9 @@ fn doubt(archive: &mut Archive, why: &str) {
 }
 
 /// Judges the chain of the archives whose signature is accepted: who has no key must not be able to let ours look wrong.
-fn judge(
-    shelf: &dyn Shelf,
-    catalog: &mut Catalog,
-    newest: Option<(&str, Timestamp)>,
-    min_good: u64,
-    now: Timestamp,
-) {
-    let signed: Vec<usize> = (0..catalog.archives.len())
-        .filter(|at| matches!(catalog.archives[*at].origin, Origin::Signed(_)))
-        .collect();
+fn judge(shelf: &dyn Shelf, catalog: &mut Catalog, newest: Option<(&str, Timestamp)>, min_good: u64, now: Timestamp) {
+    let signed: Vec<usize> =
+        (0..catalog.archives.len()).filter(|at| matches!(catalog.archives[*at].origin, Origin::Signed(_))).collect();
     let links: Vec<_> = signed.iter().map(|at| link(&catalog.archives[*at], shelf)).collect();
     let incomplete: BTreeSet<u64> = catalog.incomplete.iter().map(|incomplete| incomplete.id.sequence()).collect();
     let verdict = chain::judge(&links, &chain::Known { newest, incomplete, min_good, now });
