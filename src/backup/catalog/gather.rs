@@ -11,12 +11,11 @@ use jiff::Timestamp;
 use super::{Archive, Catalog, Incomplete, Lack, Origin, Query, link};
 use crate::{
     rules::{
-        archive_id::{ArchiveId, set_name},
+        archive_id::{ArchiveId, Part, set_name},
         chain,
         sidecar::{LARGEST, Sidecar},
     },
     system::{
-        archive::Compression,
         signature::{self, PublicKey, Signature},
         store::{Object, Reason, Shelf, Trouble},
     },
@@ -106,34 +105,15 @@ enum Told {
 fn group(objects: Vec<Object>, wanted: impl Fn(&ArchiveId) -> bool) -> BTreeMap<ArchiveId, Files> {
     let mut groups: BTreeMap<ArchiveId, Files> = BTreeMap::new();
     for object in objects {
-        let Some((stem, file)) = part(&object.name) else { continue };
-        let Some(id) = stem.parse::<ArchiveId>().ok().filter(&wanted) else { continue };
+        let Some((id, part)) = ArchiveId::of_file(&object.name).filter(|(id, _)| wanted(id)) else { continue };
         let files = groups.entry(id).or_default();
-        match file {
-            File::Archive => files.archives.push(object),
-            File::Sidecar => files.sidecars.push(object),
-            File::Signature => files.signatures.push(object),
+        match part {
+            Part::Archive => files.archives.push(object),
+            Part::Sidecar => files.sidecars.push(object),
+            Part::Signature => files.signatures.push(object),
         }
     }
     groups
-}
-
-/// The three files of an archive.
-enum File {
-    Archive,
-    Sidecar,
-    Signature,
-}
-
-/// Which of the three files a name belongs to, and its archive's id; `None` for one that is not ours.
-fn part(name: &str) -> Option<(&str, File)> {
-    let archive = || {
-        let extensions = [Compression::Gzip, Compression::Zstd].map(Compression::extension);
-        extensions.into_iter().find_map(|extension| name.strip_suffix(extension))
-    };
-    let sidecar = name.strip_suffix(".json").map(|stem| (stem, File::Sidecar));
-    let signature = || name.strip_suffix(".json.minisig").map(|stem| (stem, File::Signature));
-    sidecar.or_else(signature).or_else(|| archive().map(|stem| (stem, File::Archive)))
 }
 
 /// Reads the sidecars of all archives that have one.

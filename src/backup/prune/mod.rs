@@ -8,6 +8,8 @@
 //! The caller holds the lock of the backup.
 
 mod apply;
+#[cfg(test)]
+mod killed;
 mod outlook;
 mod plan;
 #[cfg(test)]
