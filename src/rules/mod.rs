@@ -5,6 +5,7 @@ pub mod calendar;
 pub mod certificate;
 pub mod chain;
 pub mod cookie;
+pub mod difference;
 pub mod fresh;
 pub mod gunicorn;
 pub mod host;

@@ -21,6 +21,7 @@ pub mod signature;
 pub mod state;
 pub mod store;
 pub mod tls;
+pub mod tree;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 
