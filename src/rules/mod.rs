@@ -18,6 +18,7 @@ pub mod nginx;
 pub mod oauth;
 pub mod redirect;
 pub mod retention;
+pub mod s3_policy;
 pub mod served;
 pub mod sidecar;
 pub mod status;

@@ -4,6 +4,8 @@
 //! findings.
 
 pub mod archive;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod cancel;
 pub mod clock;
 pub mod docker;
