@@ -90,8 +90,7 @@ impl<'a> Arranging<'a> {
                     failed = Some(obstacle);
                     io::ErrorKind::Other.into()
                 })
-            })
-            .or_else(|error| Err(failed.take().unwrap_or(Obstacle::System(error))))
+            }).map_err(|error| failed.take().unwrap_or(Obstacle::System(error)))
     }
 
     /// Writes the journal.

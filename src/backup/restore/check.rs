@@ -105,7 +105,7 @@ fn compare(tree: &mut Tree, entry: &Entry, wanting: &Wanting, found: &mut Vec<Mi
             let linked =
                 tree.look(target).ok().flatten().is_some_and(|other| other.device != seen.device || same(other));
             return if linked {
-                ()
+                
             } else {
                 tell("link", format!("the file `{}`", shown(target)), "another file".to_owned())
             };

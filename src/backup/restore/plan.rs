@@ -109,8 +109,8 @@ pub async fn plan(request: Request, context: &Context) -> Result<Planned> {
     }
     let tree = open(&folder)?;
     let fresh = selection.is_everything() && is_empty(tree, &folder)?;
-    if fresh && request.listing == Listing::Counts {
-        if let Some(sidecar) = &request.source.sidecar {
+    if fresh && request.listing == Listing::Counts
+        && let Some(sidecar) = &request.source.sidecar {
             let contents = &sidecar.contents;
             let count = Count {
                 entries: contents.files + contents.directories + contents.links,
@@ -124,7 +124,6 @@ pub async fn plan(request: Request, context: &Context) -> Result<Planned> {
             let findings = damaged.into_iter().collect();
             return Ok(Planned::Ready(Box::new(Restore { plan, findings, changes: None, request, fresh, sha256 })));
         }
-    }
     let Found { survey, sha256, damaged, keys } = match look_into(&request, selection, context).await {
         Ok(found) => found,
         Err(failure) => return Ok(Planned::Refused(vec![failure.into_finding(&request.name, &request.source)?], None)),
