@@ -12,6 +12,8 @@ pub mod keys;
 mod ledger;
 mod open;
 mod reading;
+#[cfg(test)]
+mod reading_tests;
 mod relay;
 mod shape;
 pub mod stage;
@@ -156,7 +158,7 @@ impl Limits {
 }
 
 /// An archive that was read to its end and is all right.
-#[derive(Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verified {
     /// The length of the ciphertext.
     pub bytes: u64,
