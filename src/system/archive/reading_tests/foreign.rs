@@ -55,7 +55,7 @@ fn archives_made_by_hand_come_back_byte_and_mode_exact() {
         ("bsdtar, pax", "bsdtar -c --format=pax -f - -C tree . | gzip -1 | age -r $KEY > sealed"),
         (
             "Python",
-            "python3 -c 'import sys,tarfile; t=tarfile.open(fileobj=sys.stdout.buffer,mode=\"w|gz\"); t.add(\"tree\",\".\")' | age -r $KEY > sealed",
+            "python3 -c 'import sys,tarfile; t=tarfile.open(fileobj=sys.stdout.buffer,mode=\"w|gz\"); t.add(\"tree\",\".\"); t.close()' | age -r $KEY > sealed",
         ),
     ] {
         assert!(shell(folder, make), "{name}");
