@@ -3,7 +3,10 @@
 pub mod archive_id;
 pub mod calendar;
 pub mod certificate;
+pub mod chain;
 pub mod cookie;
+pub mod difference;
+pub mod dotenv;
 pub mod fresh;
 pub mod gunicorn;
 pub mod host;
@@ -15,6 +18,7 @@ pub mod nginx;
 pub mod oauth;
 pub mod redirect;
 pub mod retention;
+pub mod s3_policy;
 pub mod served;
 pub mod sidecar;
 pub mod status;

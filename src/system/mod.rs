@@ -4,6 +4,8 @@
 //! findings.
 
 pub mod archive;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod cancel;
 pub mod clock;
 pub mod docker;
@@ -15,9 +17,11 @@ pub mod process;
 pub mod procfs;
 pub mod resolve;
 pub mod secret;
+pub mod signature;
 pub mod state;
 pub mod store;
 pub mod tls;
+pub mod tree;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 

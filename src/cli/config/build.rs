@@ -5,9 +5,9 @@
 
 use super::{
     model::{
-        Backup, Certificate, Compression, Deploy, Destination, Dump, Ec2, Email, Gunicorn, Http, Keep, KeyType, Level,
-        Lookup, Method, Mode, Model, Mounted, Nginx, Notify, Oauth, Rds, Reload, S3, Schedule, Service, Site, Timers,
-        Tls, When, Which, Wish,
+        Backup, Certificate, Compression, Deploy, Dump, Ec2, Email, Gunicorn, Http, Keep, KeyType, Level, Lookup,
+        Method, Mode, Model, Mounted, Nginx, Notify, Oauth, Place, Rds, Reload, S3Options, Schedule, Service, Site,
+        Timers, Tls, When, Which, Wish,
     },
     value::{FromValue, Tree, Value},
 };
@@ -157,7 +157,7 @@ fn backup(name: &str, tree: &Tree) -> Option<Backup> {
         max_age: tree.get("max_age")?,
         max_drill_age: tree.get("max_drill_age")?,
         dumps: many(tree, "dump", dump)?,
-        s3: maybe(tree, "s3", s3)?,
+        s3: maybe(tree, "s3", s3)?.unwrap_or_default(),
     })
 }
 
@@ -182,8 +182,8 @@ fn dump(tree: &Tree) -> Option<Dump> {
     })
 }
 
-fn s3(tree: &Tree) -> Option<S3> {
-    Some(S3 {
+fn s3(tree: &Tree) -> Option<S3Options> {
+    Some(S3Options {
         region: tree.maybe("region")?,
         endpoint: tree.maybe("endpoint")?,
         storage_class: tree.maybe("storage_class")?,
@@ -346,7 +346,7 @@ impl FromValue for Compose {
     }
 }
 
-impl FromValue for Destination {
+impl FromValue for Place {
     fn from_value(value: &Value) -> Option<Self> {
         match value {
             Value::Path(path) => Some(Self::Folder(path.clone())),
@@ -355,7 +355,7 @@ impl FromValue for Destination {
                     let (bucket, prefix) = rest.split_once('/').unwrap_or((rest, ""));
                     Some(Self::S3 { bucket: bucket.into(), prefix: prefix.trim_matches('/').into() })
                 }
-                None => Some(Self::Rclone(text.clone())),
+                None => text.strip_prefix("rclone:").map(|remote| Self::Rclone(remote.to_owned())),
             },
             _ => None,
         }

@@ -6,10 +6,18 @@ use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use url::Url;
 
-use crate::system::secret::Secret;
+pub use crate::{
+    backup::Dump,
+    rules::retention::Keep,
+    system::{
+        archive::Compression,
+        store::{Mounted, Place, S3Options},
+    },
+};
 use crate::{
     check::{GunicornSource, NginxSource, Reference, Threshold, TlsVersion},
     rules::calendar::{Dates, Hours, Repeat, Window},
+    system::secret::Secret,
 };
 
 /// The whole file.
@@ -137,11 +145,11 @@ pub struct Backup {
     pub recipients: Vec<String>,
     pub recipients_file: Option<PathBuf>,
     pub passphrase: Option<Secret>,
-    pub to: Vec<Destination>,
+    pub to: Vec<Place>,
     pub compression: Compression,
     pub mounted: Mounted,
     /// `None` for all of `to`.
-    pub required: Option<Vec<Destination>>,
+    pub required: Option<Vec<Place>>,
     pub signers: Vec<String>,
     pub timezone: String,
     pub min_good: u64,
@@ -151,63 +159,7 @@ pub struct Backup {
     pub max_age: Duration,
     pub max_drill_age: Duration,
     pub dumps: Vec<Dump>,
-    pub s3: Option<S3>,
-}
-
-/// Where archives go.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Destination {
-    Folder(PathBuf),
-    /// `rclone:REMOTE:PATH`.
-    Rclone(String),
-    S3 {
-        bucket: String,
-        prefix: String,
-    },
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Compression {
-    Gzip,
-    Zstd,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mounted {
-    Auto,
-    Always,
-    Never,
-}
-
-/// `keep`.
-#[derive(Clone, Debug)]
-pub struct Keep {
-    pub last: Option<u64>,
-    pub hourly: Option<u64>,
-    pub daily: Option<u64>,
-    pub weekly: Option<u64>,
-    pub monthly: Option<u64>,
-    pub yearly: Option<u64>,
-    pub within: Option<Duration>,
-}
-
-/// `[[backup.NAME.dump]]`.
-#[derive(Clone, Debug)]
-pub struct Dump {
-    pub name: String,
-    pub command: Vec<String>,
-    pub timeout: Duration,
-    pub min_bytes: u64,
-}
-
-/// `[backup.NAME.s3]`.
-#[derive(Clone, Debug)]
-pub struct S3 {
-    pub region: Option<String>,
-    pub endpoint: Option<Url>,
-    pub storage_class: Option<String>,
-    pub kms_key: Option<String>,
-    pub object_lock: Option<Duration>,
+    pub s3: S3Options,
 }
 
 /// `[certificate.NAME]`.

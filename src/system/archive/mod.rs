@@ -2,28 +2,55 @@
 //!
 //! An archive opens with `age -d … | tar xz` alone. Everything here blocks: it runs on threads of its own.
 //!
-//! Reading, from below: [`open`] makes a tar stream out of ciphertext, `entries` cuts it into what it holds, `reading` holds
-//! that against the manifest, and [`verify`] and [`extract`] say what becomes of it.
+//! Writing, from above: [`write()`] has a thread on which `walk` finds what `selection` keeps, `source` takes each file,
+//! `tape` makes tar of it and `listing` the manifest; `gzip` or `zstd` packs blocks of that on all cores, and [`Seal`] encrypts
+//! what comes out, in its order, on the caller's thread.
+//!
+//! Reading, from below: `open` makes a tar stream out of ciphertext, `entries` cuts it into what it holds, `reading` holds
+//! that against the manifest, and [`verify()`] and [`extract()`] say what becomes of it.
 
 mod accounts;
+mod blocks;
 mod entries;
-pub mod extract;
-pub mod keys;
+mod extract;
+mod gzip;
+mod keys;
 mod ledger;
+mod listing;
+mod names;
+mod noise;
+mod notes;
 mod open;
+mod owners;
 mod reading;
 #[cfg(test)]
 mod reading_tests;
+mod recipient;
 mod relay;
+mod seal;
+mod selection;
 mod shape;
-pub mod stage;
+mod source;
+mod stage;
+mod survey;
+mod tape;
 mod tree;
-pub mod verify;
+mod verify;
+mod walk;
+mod write;
+mod zstd;
 
 use std::{fmt, fs::File, path::PathBuf};
 
 pub use accounts::Accounts;
+pub use extract::{Bits, Options as ExtractOptions, Owner, Staged, extract, extract_tar};
+pub use keys::{Keys, Nobody, Person};
 pub use reading::Terms;
+pub use seal::{RunKey, Seal};
+pub use stage::Stage;
+pub use survey::{Survey, survey};
+pub use verify::{Glance, glance, verify};
+pub use write::write;
 
 use crate::rules::{manifest::Mtime, sidecar::Contents};
 
@@ -103,16 +130,22 @@ pub enum Oddity {
     Changed,
     /// It shrank while it was read; its end is filled up with zeros.
     Damaged,
+    /// A destination of the backup that lies in a source; it is left out.
+    Destination,
     /// A link that leads out of the root.
     LeavesRoot,
-    /// A folder on another file system, left out.
+    /// A folder whose content is left out: another file system is mounted there, or it is one of its own outer folders.
     OtherFileSystem,
     /// It is more than a file: setuid, setgid or sticky, or with capabilities. A restore brings back an ordinary one.
     Privileged,
+    /// The archive has something else by this name: its manifest, the output of a dump; it is left out.
+    Reserved,
     /// A socket, FIFO or device, left out.
     Special,
     /// It cannot be read, and is not in the archive.
     Unreadable,
+    /// A folder that nothing names could not be looked into for what the patterns may match in it.
+    Unsearched,
     /// It was there when the folder was listed, and gone when it was to be read.
     Vanished,
 }

@@ -6,11 +6,7 @@ use std::{fs, os::unix::fs::PermissionsExt, path::Path, sync::LazyLock};
 use libfuzzer_sys::fuzz_target;
 use mainstay::system::{
     Cancel,
-    archive::{
-        Limits,
-        extract::{Bits, Options, Owner, extract_tar},
-        stage::Stage,
-    },
+    archive::{Bits, ExtractOptions, Limits, Owner, Stage, Staged, extract_tar},
 };
 
 /// One folder for all runs: making it costs more than a run.
@@ -23,16 +19,19 @@ static PLACE: LazyLock<tempfile::TempDir> = LazyLock::new(|| {
 fuzz_target!(|tar: &[u8]| {
     let stage_path = PLACE.path().join("stage");
     let stage = Stage::make(&stage_path).expect("a fresh folder");
-    let options = Options { select: &|path| !path.ends_with(b"~"), owner: Owner::Own, bits: Bits::Keep };
+    let options = ExtractOptions { select: &|path| !path.ends_with(b"~"), owner: Owner::Own, bits: Bits::Keep };
     let limits = Limits { unpacked: 1 << 20, entries: 1000, content: 1 << 24 };
     let mut staged = Vec::new();
-    let mut each = |one: &mainstay::system::archive::extract::Staged<'_>| staged.push(one.entry.clone());
+    let mut each = |one: &Staged<'_>| staged.push(one.entry.clone());
     let read = extract_tar(tar, limits, &Cancel::default(), &stage, &options, &mut each);
     match read {
-        Ok(verified) => assert!(verified.contents.bytes <= limits.content && verified.contents.unpacked == tar.len() as u64),
+        Ok(verified) => {
+            assert!(verified.contents.bytes <= limits.content && verified.contents.unpacked == tar.len() as u64)
+        }
         Err(damage) => assert!(!damage.why.is_empty() && !damage.fix.is_empty()),
     }
-    let mut beside: Vec<_> = fs::read_dir(PLACE.path()).expect("the folder").map(|entry| entry.expect("an entry").file_name()).collect();
+    let mut beside: Vec<_> =
+        fs::read_dir(PLACE.path()).expect("the folder").map(|entry| entry.expect("an entry").file_name()).collect();
     beside.sort();
     assert_eq!(beside, ["canary", "stage"], "something was written beside the stage");
     assert_eq!(fs::read(PLACE.path().join("canary")).expect("the canary"), b"alive");

@@ -1,4 +1,4 @@
-//! What a job shall do: flags come before the environment, the environment before the file, the file before the defaults.
+//! What `mainstay check` looks at: the sites and addresses that were asked for.
 
 use std::{
     collections::BTreeMap,
@@ -10,15 +10,16 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
-use super::{
-    args::CheckArgs,
-    config::{
-        self,
-        model::{self, Level, Lookup, Model, Which},
-    },
-};
+use super::{shown, usage};
 use crate::{
     check::{Addresses, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve, Settings, Site, TlsPolicy},
+    cli::{
+        args::CheckArgs,
+        config::{
+            self,
+            model::{self, Level, Lookup, Model, Which},
+        },
+    },
     error::{Error, Kind, Result},
     report::Status,
     system::{Context, process::room},
@@ -92,7 +93,7 @@ fn targets(config: Option<&Model>, names: &[String]) -> Result<Vec<model::Site>>
 
 /// An address of the command line as a site with the defaults.
 fn address(typed: &str, sites: &[model::Site]) -> Result<model::Site> {
-    let shown: String = typed.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    let shown = shown(typed);
     let error = |why: String| usage(format!("check `{shown}`")).because(why);
     let is_ip = typed.parse::<std::net::IpAddr>().is_ok();
     let looks_like_address = is_ip || typed.contains("://") || typed.contains(['.', ':']) || typed.starts_with('[');
@@ -258,9 +259,7 @@ fn status(level: Level) -> Option<Status> {
 
 fn lookup(text: &str) -> Result<Resolve> {
     let error = |why: String| {
-        let shown: String =
-            text.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
-        usage(format!("use `--resolve {shown}`"))
+        usage(format!("use `--resolve {}`", shown(text)))
             .because(why)
             .hint("write HOST:PORT:ADDRESS, for example --resolve prime.example.edu:443:10.0.0.7")
     };
@@ -296,12 +295,7 @@ fn ids(given: &[String], flag: &str, known: &[&'static str]) -> Result<Vec<Strin
 
 /// The certificates of a PEM file.
 fn certificates(path: &Path, kind: Kind) -> Result<Vec<CertificateDer<'static>>> {
-    let shown: String = path
-        .display()
-        .to_string()
-        .chars()
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
+    let shown = shown(&path.display().to_string());
     let error = |what: &str| Error::new(kind, format!("{what} the CA file `{shown}`"));
     let mut pem = Vec::new();
     File::open(path)
@@ -326,10 +320,6 @@ fn certificates(path: &Path, kind: Kind) -> Result<Vec<CertificateDer<'static>>>
         }
     }
     Ok(found)
-}
-
-fn usage(what: impl Into<String>) -> Error {
-    Error::new(Kind::Usage, what)
 }
 
 #[cfg(test)]

@@ -1,0 +1,18 @@
+//! What a job shall do: flags come before the environment, the environment before the file, the file before the defaults.
+
+mod backup;
+mod check;
+
+pub use backup::backup_settings;
+pub use check::check_settings;
+
+use crate::error::{Error, Kind};
+
+fn usage(what: impl Into<String>) -> Error {
+    Error::new(Kind::Usage, what)
+}
+
+/// A word of the command line in a message: one line, whatever was typed.
+fn shown(typed: &str) -> String {
+    typed.chars().map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect()
+}
