@@ -8,6 +8,7 @@ pub(crate) mod conformance;
 mod directory;
 mod object;
 mod place;
+mod rclone;
 #[cfg(feature = "aws")]
 pub mod s3;
 mod trouble;
@@ -20,7 +21,7 @@ pub use place::{Mounted, Options, Place, S3Options};
 pub use trouble::{Reason, Trouble};
 
 use super::Context;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 
 /// The looking half of a destination.
 pub trait Shelf: Send + Sync {
@@ -112,14 +113,20 @@ pub trait Draft: Send {
 pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<dyn Destination>> {
     match place {
         Place::Folder(path) => Ok(Box::new(directory::Directory::new(path, options, context))),
-        Place::Rclone(_) => Err(Error::new(Kind::Config, format!("use `{place}`")).because("rclone comes next")),
+        Place::Rclone(remote) => Ok(Box::new(rclone::Rclone::new(remote, options, context))),
         #[cfg(feature = "aws")]
         Place::S3 { bucket, prefix } => Ok(Box::new(s3::S3::new(bucket, prefix, options, context))),
         #[cfg(not(feature = "aws"))]
-        Place::S3 { .. } => Err(Error::new(Kind::Config, format!("use `{place}`"))
-            .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
-            .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")),
+        Place::S3 { .. } => Err(left_out(place)),
     }
+}
+
+/// S3 in a build without it.
+#[cfg(not(feature = "aws"))]
+fn left_out(place: &Place) -> crate::error::Error {
+    crate::error::Error::new(crate::error::Kind::Config, format!("use `{place}`"))
+        .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
+        .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")
 }
 
 /// Opens the looking half of the destination at a place.
@@ -129,4 +136,23 @@ pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<d
 /// As [`open`].
 pub fn look(place: &Place, options: &Options, context: &Context) -> Result<Box<dyn Shelf>> {
     Ok(open(place, options, context)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn every_place_has_its_sort_and_its_address() {
+        let context = Context::real(BTreeMap::new(), "/".into());
+        for (place, address) in [
+            (Place::Folder("/mnt/usb/backups".into()), "/mnt/usb/backups"),
+            (Place::Rclone("gdrive:backups/prime".into()), "rclone:gdrive:backups/prime"),
+        ] {
+            assert_eq!(open(&place, &Options::default(), &context).unwrap().address(), address);
+            assert_eq!(look(&place, &Options::default(), &context).unwrap().address(), place.to_string());
+        }
+    }
 }
