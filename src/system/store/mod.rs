@@ -144,10 +144,16 @@ pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<d
         #[cfg(feature = "aws")]
         Place::S3 { bucket, prefix } => Ok(Box::new(s3::S3::new(bucket, prefix, options, context))),
         #[cfg(not(feature = "aws"))]
-        Place::S3 { .. } => Err(crate::error::Error::new(crate::error::Kind::Config, format!("use `{place}`"))
-            .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
-            .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")),
+        Place::S3 { .. } => Err(left_out(place)),
     }
+}
+
+/// S3 in a build without it.
+#[cfg(not(feature = "aws"))]
+fn left_out(place: &Place) -> crate::error::Error {
+    crate::error::Error::new(crate::error::Kind::Config, format!("use `{place}`"))
+        .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
+        .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")
 }
 
 /// Opens the looking half of the destination at a place.
