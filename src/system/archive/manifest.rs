@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Every entry so far.
-pub(super) struct Listing {
+pub(super) struct Manifest {
     spool: BufWriter<File>,
     contents: Contents,
     content: Sha256,
@@ -26,7 +26,7 @@ pub(super) struct Listing {
     length: u64,
 }
 
-impl Listing {
+impl Manifest {
     /// Begins the manifest of an archive.
     ///
     /// # Errors
@@ -34,12 +34,12 @@ impl Listing {
     /// There is no place for it.
     pub(super) fn new(archive: &str, root: &Path) -> Result<Self> {
         let spool = BufWriter::new(tempfile::tempfile().map_err(|error| no_place(&error))?);
-        let mut listing =
+        let mut own =
             Self { spool, contents: Contents::default(), content: Sha256::new(), manifest: Sha256::new(), length: 0 };
         let root = root.to_string_lossy().into_owned();
         let header = Header { schema: manifest::SCHEMA, archive: archive.to_owned(), root };
-        listing.line(&serde_json::to_string(&header).expect("plain fields always serialise"))?;
-        Ok(listing)
+        own.line(&serde_json::to_string(&header).expect("plain fields always serialise"))?;
+        Ok(own)
     }
 
     /// Adds an entry that is in the archive.
