@@ -18,6 +18,7 @@ pub mod secret;
 pub mod state;
 pub mod store;
 pub mod tls;
+pub mod zone;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 

@@ -2,6 +2,7 @@
 
 mod check;
 mod config;
+mod schedule;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -15,6 +16,7 @@ use crate::rules::units;
 
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
+pub use schedule::{ScheduleArgs, ScheduleCommand, SimulateArgs};
 
 /// Carry out the maintenance runbook: look, plan, apply, prove
 ///
@@ -37,6 +39,8 @@ pub struct Cli {
 pub enum Command {
     /// Look at live sites and judge what is really served
     Check(CheckArgs),
+    /// Say when machines run, and what that means
+    Schedule(ScheduleArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -56,6 +60,7 @@ impl Command {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Check(_) => "check",
+            Self::Schedule(args) => args.command.name(),
             Self::Config(_) => "config",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",

@@ -1,0 +1,241 @@
+//! A second opinion, by brute force: every minute is asked what the wall clock shows, and the calendar must agree. It shares
+//! no code with the calendar: an instant is turned into a wall clock, never the other way round.
+
+use jiff::{
+    Timestamp,
+    civil::{Date, Weekday, date},
+    tz::{TimeZone, TimeZoneDatabase},
+};
+
+use super::{Calendar, Dates, Day, Hours, Minute, State, Window};
+
+/// How many schedules are compared in each week.
+const SCHEDULES: usize = 120;
+/// How many weeks, each with a change of clocks.
+const WEEKS: usize = 84;
+
+const DAY: i64 = 24 * 60;
+/// What is watched before the week, for windows that reach into it; after it, two days are enough.
+const BEFORE: i64 = 9 * DAY;
+/// No clock is put forward or back further than two hours in the years that are looked at.
+const FARTHEST: i64 = 125;
+
+#[test]
+fn the_calendar_agrees_with_every_minute_of_the_wall_clock() {
+    let mut dice = Dice(0x5eed_ca1e_0da2_0001);
+    let zones = zones_that_change();
+    assert!(zones.len() > 60, "{}", zones.len());
+    let (mut compared, mut switched) = (0, 0);
+    for _ in 0..WEEKS {
+        let (name, zone) = &zones[dice.below(zones.len())];
+        let changes = changes(zone);
+        let change = changes[dice.below(changes.len())];
+        let start = change - i64::try_from(dice.below(7 * 24 * 60)).unwrap();
+        let clock = WallClock::watch(zone, start - BEFORE, start + 9 * DAY);
+        for _ in 0..SCHEDULES {
+            let schedule = Schedule::thrown(&mut dice, clock.date(change));
+            let found = schedule.calendar(zone.clone());
+            let (initial, acts) = clock.ask(&schedule, start, start + 7 * DAY);
+            let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
+            let decided = found.decide(at(start)).want;
+            let told: Vec<_> =
+                found.transitions(at(start), at(start + 7 * DAY)).iter().map(|act| (act.at, act.state)).collect();
+            let acts: Vec<_> = acts.into_iter().map(|(minute, state)| (at(minute), state)).collect();
+            assert_eq!((decided, &told), (Some(initial), &acts), "{name}, from {}: {schedule:?}", at(start));
+            compared += 1;
+            switched += acts.len();
+        }
+    }
+    assert!(compared >= 10_000 && switched > compared, "{compared} schedules, {switched} boundaries");
+}
+
+/// What every minute of a span shows.
+struct WallClock {
+    /// The first minute, in minutes since 1970 UTC.
+    first: i64,
+    /// What the clock shows at each, in minutes since 1970 as if it were UTC.
+    shown: Vec<i64>,
+}
+
+impl WallClock {
+    fn watch(zone: &TimeZone, first: i64, last: i64) -> Self {
+        let shown = |minute: i64| {
+            let offset = zone.to_offset(Timestamp::from_second(minute * 60).unwrap());
+            minute + i64::from(offset.seconds()) / 60
+        };
+        Self { first, shown: (first..last).map(shown).collect() }
+    }
+
+    fn date(&self, minute: i64) -> Date {
+        let days = self.shown[usize::try_from(minute - self.first).unwrap()].div_euclid(DAY);
+        date(1970, 1, 1).checked_add(jiff::Span::new().days(days)).unwrap()
+    }
+
+    /// The state at `start`, and each minute after it and before `end` at which it becomes another one.
+    fn ask(&self, schedule: &Schedule, start: i64, end: i64) -> (State, Vec<(i64, State)>) {
+        let mut on = vec![0_u8; self.shown.len()];
+        let (first, last) = (self.shown[0].div_euclid(DAY) + 1, self.shown[self.shown.len() - 1].div_euclid(DAY));
+        for day in first..last {
+            for (from, to) in schedule.of(day) {
+                if let Some((from, to)) = self.hull(from, to) {
+                    on[from..=to].fill(1);
+                }
+            }
+        }
+        let at = |minute: i64| usize::try_from(minute - self.first).unwrap();
+        let state = |on: u8| if on == 0 { State::Off } else { State::On };
+        let week = &on[at(start)..at(end)];
+        let switched = (start + 1..end).zip(week.windows(2)).filter(|(_, pair)| pair[0] != pair[1]);
+        (state(week[0]), switched.map(|(minute, pair)| (minute, state(pair[1]))).collect())
+    }
+
+    /// The first and the last minute that shows `from` or later and less than `to`.
+    fn hull(&self, from: i64, to: i64) -> Option<(usize, usize)> {
+        // Somewhere near: the offset of the first minute is at most one change away.
+        let near = |shown: i64| shown - self.shown[0];
+        let low = (near(from) - FARTHEST).max(0);
+        let high = (near(to) + FARTHEST).min(i64::try_from(self.shown.len()).unwrap() - 1);
+        let (low, high) = (usize::try_from(low).unwrap(), usize::try_from(high.max(0)).unwrap());
+        let inside = |at: &usize| (from..to).contains(&self.shown[*at]);
+        let first = (low..=high).find(inside)?;
+        Some((first, (first..=high).rev().find(inside)?))
+    }
+}
+
+/// A random schedule, in numbers of its own.
+#[derive(Debug)]
+struct Schedule {
+    /// First days (0 is Monday), start and end in minutes; an end past 24:00 lies on a later date.
+    windows: Vec<(Vec<i64>, i64, i64)>,
+    off: Vec<Date>,
+    on: Vec<(Date, i64, i64)>,
+}
+
+impl Schedule {
+    /// Half of the times lie where clocks are changed.
+    fn thrown(dice: &mut Dice, near: Date) -> Self {
+        let time = |dice: &mut Dice| -> i64 {
+            let minute = if dice.below(2) == 0 { dice.below(5 * 60) } else { dice.below(24 * 60) };
+            let minute = i64::try_from(minute).unwrap();
+            if dice.below(2) == 0 { minute / 30 * 30 } else { minute }
+        };
+        let span = |dice: &mut Dice| -> (i64, i64) {
+            let (start, end) = (time(dice), time(dice));
+            if end > start { (start, end) } else { (start, end + DAY) }
+        };
+        let close = |dice: &mut Dice| near.checked_add(jiff::Span::new().days(dice.below(9) as i64 - 4)).unwrap();
+        let window = |dice: &mut Dice| {
+            let (start, mut end) = span(dice);
+            if dice.below(5) == 0 {
+                // One that goes on over several days.
+                end += DAY * i64::try_from(dice.below(5)).unwrap();
+                if end - start > DAY {
+                    return (vec![i64::try_from(dice.below(7)).unwrap()], start, end);
+                }
+            }
+            if dice.below(8) == 0 {
+                return ((0..7).filter(|_| dice.below(2) == 0).chain([6]).collect(), 0, DAY);
+            }
+            let mut days: Vec<i64> = (0..7).filter(|_| dice.below(3) > 0).collect();
+            if days.is_empty() || end - start == DAY {
+                days = vec![6];
+                end = end.min(start + DAY - 1);
+            }
+            (days, start, end)
+        };
+        let mut windows: Vec<_> = (0..=dice.below(3)).map(|_| window(dice)).collect();
+        for (days, ..) in &mut windows {
+            days.sort_unstable();
+            days.dedup();
+        }
+        let off = (0..dice.below(3)).map(|_| close(dice)).collect();
+        let on = (0..dice.below(2)).map(|_| {
+            let (start, end) = span(dice);
+            (close(dice), start, end.min(start + DAY - 1))
+        });
+        let on = on.collect();
+        Self { windows, off, on }
+    }
+
+    /// What begins on a day (since 1970), by what the wall clock shows.
+    fn of(&self, day: i64) -> Vec<(i64, i64)> {
+        let is = |date: &Date| {
+            let since = jiff::civil::date(1970, 1, 1).until(*date).unwrap();
+            i64::from(since.get_days()) == day
+        };
+        // 1 January 1970 was a Thursday.
+        let weekday = (day + 3).rem_euclid(7);
+        let windows = self.windows.iter().filter(|(days, ..)| days.contains(&weekday) && !self.off.iter().any(is));
+        let hours = self.on.iter().filter(|(date, ..)| is(date));
+        windows
+            .map(|(_, start, end)| (*start, *end))
+            .chain(hours.map(|(_, start, end)| (*start, *end)))
+            .map(|(start, end)| (day * DAY + start, day * DAY + end))
+            .collect()
+    }
+
+    /// The same as the calendar takes it.
+    fn calendar(&self, zone: TimeZone) -> Calendar {
+        let minute = |minute: i64| Minute(u16::try_from(minute).unwrap());
+        // 24:00 is written as such, later times on a later date.
+        let end = |end: i64| if end == DAY { (minute(DAY), 0) } else { (minute(end % DAY), end / DAY) };
+        let windows = self.windows.iter().map(|(days, start, stop)| Window {
+            days: days
+                .iter()
+                .map(|day| Weekday::from_monday_zero_offset(i8::try_from(*day).unwrap()).unwrap())
+                .collect(),
+            start: minute(*start),
+            end: end(*stop).0,
+            days_later: u8::try_from(end(*stop).1).unwrap(),
+        });
+        let off = self.off.iter().map(|date| Dates { first: Day::Once(*date), last: Day::Once(*date) });
+        let on = self.on.iter().map(|(date, start, stop)| Hours {
+            day: Day::Once(*date),
+            start: minute(*start),
+            end: end(*stop).0,
+            over_midnight: end(*stop).1 > 0,
+        });
+        // What the schedule says must be what can be written.
+        let windows: Vec<Window> = windows.collect();
+        for window in &windows {
+            assert_eq!(window.to_string().parse().as_ref(), Ok(window));
+        }
+        let on: Vec<Hours> = on.collect();
+        for hours in &on {
+            assert_eq!(hours.to_string().parse().as_ref(), Ok(hours));
+        }
+        Calendar::new(zone, windows).unwrap().with_exceptions(off.collect(), on)
+    }
+}
+
+/// Every zone whose clocks are changed in the years to come.
+fn zones_that_change() -> Vec<(String, TimeZone)> {
+    let database = TimeZoneDatabase::bundled();
+    let names = database.available().map(|name| name.to_string()).filter(|name| name.contains('/'));
+    names
+        .map(|name| (name.clone(), database.get(&name).unwrap()))
+        .filter(|(_, zone)| !changes(zone).is_empty())
+        .collect()
+}
+
+/// The minutes since 1970 at which a zone's clocks are changed from 2024 to 2037.
+fn changes(zone: &TimeZone) -> Vec<i64> {
+    let from: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
+    zone.following(from)
+        .map(|change| change.timestamp().as_second() / 60)
+        .take_while(|minute| *minute < "2038-01-01T00:00:00Z".parse::<Timestamp>().unwrap().as_second() / 60)
+        .collect()
+}
+
+/// The same numbers in every run (splitmix64).
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)) % limit as u64).unwrap()
+    }
+}
