@@ -170,7 +170,7 @@ fn schedule_case_19_to_21_windows_that_mean_nothing_are_errors_of_the_file() {
     for (keys, says) in [
         ("on = ['Mon 07:00-07:00']", "00:00-24:00"),
         ("on = ['Mon 24:00-06:00']", "24:00 can only be an end"),
-        ("on = []", "at least"),
+        ("on = []", "empty list"),
         ("", "always_off = true"),
         ("always_off = true\non = ['Mon 07:00-19:00']", "always_off"),
         ("always_off = true\nmode = 'start-only'", "no other side"),

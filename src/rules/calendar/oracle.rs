@@ -37,11 +37,14 @@ fn the_calendar_agrees_with_every_minute_of_the_wall_clock() {
             let found = schedule.calendar(zone.clone());
             let (initial, acts) = clock.ask(&schedule, start, start + 7 * DAY);
             let at = |minute: i64| Timestamp::from_second(minute * 60).unwrap();
-            let decided = found.decide(at(start)).want;
             let told: Vec<_> =
                 found.transitions(at(start), at(start + 7 * DAY)).iter().map(|act| (act.at, act.state)).collect();
             let acts: Vec<_> = acts.into_iter().map(|(minute, state)| (at(minute), state)).collect();
-            assert_eq!((decided, &told), (Some(initial), &acts), "{name}, from {}: {schedule:?}", at(start));
+            assert_eq!(told, acts, "{name}, from {}: {schedule:?}", at(start));
+            // What holds at the start follows from the first boundary, so that it is asked for only now and then.
+            if compared % 8 == 0 || acts.is_empty() {
+                assert_eq!(found.decide(at(start)).want, Some(initial), "{name}, at {}: {schedule:?}", at(start));
+            }
             compared += 1;
             switched += acts.len();
         }
@@ -84,9 +87,21 @@ impl WallClock {
         }
         let at = |minute: i64| usize::try_from(minute - self.first).unwrap();
         let state = |on: u8| if on == 0 { State::Off } else { State::On };
-        let week = &on[at(start)..at(end)];
-        let switched = (start + 1..end).zip(week.windows(2)).filter(|(_, pair)| pair[0] != pair[1]);
-        (state(week[0]), switched.map(|(minute, pair)| (minute, state(pair[1]))).collect())
+        let initial = on[at(start)];
+        let (mut now, mut acts) = (initial, Vec::new());
+        for hour in (start..end).step_by(60) {
+            // An hour in which nothing happens is passed over at once.
+            let minutes = &on[at(hour)..at(end.min(hour + 60))];
+            if minutes != &[now; 60][..minutes.len()] {
+                for (minute, shown) in (hour..).zip(minutes) {
+                    if *shown != now {
+                        now = *shown;
+                        acts.push((minute, state(now)));
+                    }
+                }
+            }
+        }
+        (state(initial), acts)
     }
 
     /// The first and the last minute that shows `from` or later and less than `to`.
@@ -220,11 +235,9 @@ fn zones_that_change() -> Vec<(String, TimeZone)> {
 
 /// The minutes since 1970 at which a zone's clocks are changed from 2024 to 2037.
 fn changes(zone: &TimeZone) -> Vec<i64> {
-    let from: Timestamp = "2024-01-01T00:00:00Z".parse().unwrap();
-    zone.following(from)
-        .map(|change| change.timestamp().as_second() / 60)
-        .take_while(|minute| *minute < "2038-01-01T00:00:00Z".parse::<Timestamp>().unwrap().as_second() / 60)
-        .collect()
+    let [from, to] = ["2024-01-01T00:00:00Z", "2038-01-01T00:00:00Z"].map(|text| text.parse::<Timestamp>().unwrap());
+    let changes = zone.following(from).map(|change| change.timestamp()).take_while(|at| *at < to);
+    changes.map(|at| at.as_second() / 60).collect()
 }
 
 /// The same numbers in every run (splitmix64).
