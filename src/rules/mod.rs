@@ -3,6 +3,7 @@
 pub mod archive_id;
 pub mod calendar;
 pub mod certificate;
+pub mod chain;
 pub mod cookie;
 pub mod fresh;
 pub mod gunicorn;

@@ -15,6 +15,7 @@ pub mod process;
 pub mod procfs;
 pub mod resolve;
 pub mod secret;
+pub mod signature;
 pub mod state;
 pub mod store;
 pub mod tls;
