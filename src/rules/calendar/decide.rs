@@ -6,7 +6,7 @@ use jiff::{Timestamp, ToSpan, civil::Date};
 
 use super::{
     Calendar, Mode, State,
-    interval::{Entry, Interval, LONGEST, dates},
+    interval::{Entry, Interval, LONGEST, Side, bound, dates},
     window::{Dates, Minute},
 };
 
@@ -92,7 +92,7 @@ impl Calendar {
 
     /// The instant at which a date begins: where the clocks skip midnight, that is the change itself.
     pub fn beginning(&self, date: Date) -> Timestamp {
-        super::interval::bound(&self.zone, date, Minute(0), super::interval::Side::Start).at
+        bound(&self.zone, date, Minute(0), Side::Start).at
     }
 
     /// The date that the zone's calendar shows.
@@ -134,7 +134,8 @@ impl Calendar {
             .filter(move |act| after < act.at && act.at < before)
     }
 
-    fn reason(&self, at: Timestamp) -> Reason {
+    /// Why it asks for what it does at an instant.
+    pub(super) fn reason(&self, at: Timestamp) -> Reason {
         if self.is_always_off() {
             return Reason::AlwaysOff;
         }

@@ -172,7 +172,7 @@ pub(super) fn bound(zone: &TimeZone, date: Date, minute: Minute, side: Side) -> 
         AmbiguousOffset::Gap { .. } => Clocks::Never,
         AmbiguousOffset::Fold { .. } => Clocks::Twice,
     };
-    let (earlier, later) = (found.clone().earlier().unwrap_or(saturated), found.later().unwrap_or(saturated));
+    let (earlier, later) = (found.earlier().unwrap_or(saturated), found.later().unwrap_or(saturated));
     let at = match (clocks, side) {
         (Clocks::Once, _) | (Clocks::Twice, Side::Start) => earlier,
         (Clocks::Never, _) => change(zone, later),
