@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use crate::{
     rules::retention::Keep,
     system::{
-        archive::Compression,
+        archive::{Compression, Recipe},
         secret::Secret,
         state::State,
         store::{Mounted, Place, S3Options},
@@ -103,4 +103,26 @@ pub struct Dump {
     pub timeout: Duration,
     /// Less output than this is a failure.
     pub min_bytes: u64,
+}
+
+impl Set {
+    /// The files of the backup, without what is put in from elsewhere: what is looked at to tell whether they have changed.
+    pub fn sources(&self) -> Recipe {
+        let folder = |place: &Place| match place {
+            Place::Folder(path) => Some(path.clone()),
+            Place::Rclone(_) | Place::S3 { .. } => None,
+        };
+        Recipe {
+            id: String::new(),
+            root: self.root.clone(),
+            include: self.include.clone(),
+            include_is_default: self.include_is_default,
+            exclude: self.exclude.clone(),
+            optional: self.optional.clone(),
+            one_file_system: self.one_file_system,
+            never: self.to.iter().filter_map(folder).collect(),
+            extra: Vec::new(),
+            compression: self.compression,
+        }
+    }
 }
