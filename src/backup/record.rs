@@ -2,10 +2,19 @@
 //!
 //! A lost record is no disaster: the next run begins a new one from what the destinations hold.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, io, path::PathBuf};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Kind, Result},
+    rules::archive_id,
+    system::{
+        file,
+        state::{self, Mode, State},
+    },
+};
 
 /// The memory of one backup.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
@@ -13,6 +22,8 @@ use serde::{Deserialize, Serialize};
 pub struct Record {
     /// The newest archive that this host made.
     pub last: Option<Last>,
+    /// The archive that is being stored; where a run finds it at its start, the one before was ended in the middle.
+    pub pending: Option<String>,
     /// What is known of each destination, by its address.
     pub destinations: BTreeMap<String, Seen>,
     /// The last restore that was rehearsed.
@@ -20,12 +31,14 @@ pub struct Record {
 }
 
 /// The newest archive that this host made.
-#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 pub struct Last {
     /// Its id.
     pub id: String,
     /// Its sequence number.
     pub sequence: u64,
+    /// Who can open it.
+    pub sealed_for: Vec<String>,
     /// The SHA-256 of its file, in hexadecimal digits.
     pub sha256: String,
     /// The digest of names, modes and content, in hexadecimal digits. Kept here and not in the sidecar: whoever knows
@@ -78,4 +91,76 @@ pub struct Drill {
     pub files: u64,
     /// Whether all of them were as the manifest says.
     pub good: bool,
+}
+
+impl Record {
+    /// What is remembered of the backup `name`; nothing where there is no record yet.
+    ///
+    /// # Errors
+    ///
+    /// The record is there and cannot be read: it is not thrown away for that.
+    pub fn load(state: &State, project: &str, name: &str) -> Result<Self> {
+        let path = path(state, project, name);
+        let error = || Error::new(Kind::Failed, format!("read the record `{}`", path.display()));
+        let bytes = match file::read(&path, LARGEST) {
+            Ok(bytes) => bytes,
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            Err(cause) => return Err(error().because(file::why(&cause)).hint("run as the user who makes the backups")),
+        };
+        serde_json::from_slice(&bytes).map_err(|cause| {
+            error().because(cause).hint("move it away: the next run begins a new one from what the destinations hold")
+        })
+    }
+
+    /// Writes the record in one step.
+    ///
+    /// # Errors
+    ///
+    /// The state folder cannot be written to; the old record is unchanged then.
+    pub fn save(&self, state: &State, project: &str, name: &str) -> Result<()> {
+        state.room(ROOM)?;
+        let mut text = serde_json::to_vec_pretty(self).expect("plain fields always serialise");
+        text.push(b'\n');
+        state::write(&path(state, project, name), &text, Mode::Exactly(0o600))
+    }
+
+    /// What is known of a destination, made where nothing is.
+    pub fn at(&mut self, address: &str) -> &mut Seen {
+        self.destinations.entry(address.to_owned()).or_default()
+    }
+}
+
+/// The folder of the records inside the state folder.
+const ROOM: &str = "backup";
+
+/// No record is larger.
+const LARGEST: u64 = 1 << 20;
+
+fn path(state: &State, project: &str, name: &str) -> PathBuf {
+    state.folder().join(ROOM).join(format!("{}.json", archive_id::set_name(project, name)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::system::Context;
+
+    #[test]
+    fn a_record_is_kept_between_runs_and_a_damaged_one_is_not_taken_for_none() {
+        let place = tempfile::tempdir().unwrap();
+        let context = Context::real(std::collections::BTreeMap::new(), "/".into());
+        let state = State::find(&context, Some(&place.path().join("state"))).unwrap();
+        assert_eq!(Record::load(&state, "prime", "app").unwrap(), Record::default());
+
+        let mut record = Record::default();
+        record.at("/mnt/usb").identity = Some("1b4e28ba".into());
+        record.save(&state, "prime", "app").unwrap();
+        assert_eq!(Record::load(&state, "prime", "app").unwrap(), record);
+        assert_eq!(Record::load(&state, "prime", "db").unwrap(), Record::default());
+
+        let path = path(&state, "prime", "app");
+        state::write(&path, b"{\"last\": 3}", Mode::Exactly(0o600)).unwrap();
+        let error = Record::load(&state, "prime", "app").unwrap_err();
+        assert!(error.hints[0].contains("move it away"), "{error:?}");
+    }
 }

@@ -74,6 +74,10 @@ pub struct Report {
     pub outcomes: Vec<Outcome>,
     /// Data of a command that returns some, under the key `result`.
     pub result: Option<Value>,
+    /// What a person reads besides: a table, a sheet to print. Programs have the same in `result`.
+    pub text: Option<String>,
+    /// Whether something was left undone because another run holds its lock.
+    pub locked: bool,
     /// Whether a warning counts as a failure (`--strict`).
     pub strict: bool,
 }
@@ -90,6 +94,8 @@ impl Report {
             plan: None,
             outcomes: Vec::new(),
             result: None,
+            text: None,
+            locked: false,
             strict: false,
         }
     }
@@ -125,11 +131,13 @@ impl Report {
 
     /// The exit code of a run that ended with this report: the only mapping from results to a code.
     ///
-    /// 0 nothing failed, 1 something did (with `strict` also a warning), 3 something could not be determined.
+    /// 0 nothing failed, 1 something did (with `strict` also a warning), 3 something could not be determined, 4 something
+    /// was left undone because another run holds its lock.
     pub fn exit(&self) -> u8 {
         match self.status() {
-            Status::Pass | Status::Skip | Status::Warn => 0,
             Status::Fail => 1,
+            _ if self.locked => 4,
+            Status::Pass | Status::Skip | Status::Warn => 0,
             Status::Unknown => 3,
         }
     }
@@ -137,9 +145,10 @@ impl Report {
     /// The same for the plugin convention of Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     pub fn nagios_exit(&self) -> u8 {
         match self.status() {
+            Status::Fail => 2,
+            _ if self.locked => 3,
             Status::Pass | Status::Skip => 0,
             Status::Warn => 1,
-            Status::Fail => 2,
             Status::Unknown => 3,
         }
     }
@@ -176,6 +185,17 @@ mod tests {
             assert_eq!(report.nagios_exit(), *nagios, "{statuses:?}");
             report.strict = true;
             assert_eq!(report.exit(), *strict_exit, "{statuses:?} strict");
+        }
+    }
+
+    #[test]
+    fn a_lock_that_another_run_holds_counts_after_a_failure_and_before_all_else() {
+        for (statuses, code, nagios) in
+            [(&[][..], 4, 3), (&[Status::Skip], 4, 3), (&[Status::Unknown], 4, 3), (&[Status::Fail], 1, 2)]
+        {
+            let mut report = report(statuses);
+            report.locked = true;
+            assert_eq!((report.exit(), report.nagios_exit()), (code, nagios), "{statuses:?}");
         }
     }
 

@@ -18,6 +18,25 @@ pub struct ArchiveId {
     sequence: u64,
 }
 
+/// Which of an archive's three files a name is, in the order in which they are written.
+#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
+pub enum Part {
+    /// The archive itself.
+    Archive,
+    /// What is said about it.
+    Sidecar,
+    /// The signature over the sidecar.
+    Signature,
+}
+
+/// The endings of the three files, the archive's in both packings.
+const ENDINGS: &[(&str, Part)] = &[
+    (".tar.gz.age", Part::Archive),
+    (".tar.zst.age", Part::Archive),
+    (".json", Part::Sidecar),
+    (".json.minisig", Part::Signature),
+];
+
 /// What the name of an archive looks like, for a text that is none.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub struct NotAnId;
@@ -28,6 +47,12 @@ impl ArchiveId {
     pub fn new(project: &str, name: &str, created: Timestamp, sequence: u64) -> Self {
         let created = Timestamp::from_second(created.as_second()).unwrap_or(created);
         Self { set: set_name(project, name), created, sequence }
+    }
+
+    /// The archive that a file belongs to by its name; `None` for the name of anything else.
+    pub fn of_file(name: &str) -> Option<(Self, Part)> {
+        let fits = |(ending, part): &(&str, Part)| Some((name.strip_suffix(ending)?.parse().ok()?, *part));
+        ENDINGS.iter().find_map(fits)
     }
 
     /// Project and name, joined: what all archives of one backup begin with.
@@ -89,6 +114,18 @@ mod tests {
         assert_eq!(id.to_string(), "prime-app-20261123T181500Z-000042");
         assert_eq!(id.to_string().parse(), Ok(id));
         assert_eq!(ArchiveId::new("a b/c", "ü", at, 1).set(), "a_b_c-_");
+    }
+
+    #[test]
+    fn a_file_tells_its_archive_and_its_part() {
+        let id = "a.b-app-20261123T181500Z-000042";
+        for (ending, part) in ENDINGS {
+            let found = ArchiveId::of_file(&format!("{id}{ending}")).unwrap();
+            assert_eq!((found.0.to_string().as_str(), found.1), (id, *part));
+        }
+        for name in [id, "notes.json", "a-b-20261123T181500Z-000042.json.tmp", ".mainstay-dest.json"] {
+            assert_eq!(ArchiveId::of_file(name), None, "{name}");
+        }
     }
 
     #[test]

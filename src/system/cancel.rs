@@ -1,6 +1,9 @@
 //! Whether the operator wants the run to end, and how urgently.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicBool, Ordering},
+};
 
 use tokio::sync::watch;
 
@@ -8,6 +11,7 @@ use tokio::sync::watch;
 #[derive(Clone, Debug)]
 pub struct Cancel {
     raised: Arc<watch::Sender<Raised>>,
+    stop: Arc<AtomicBool>,
 }
 
 /// How many signals have come, and which came first.
@@ -21,17 +25,23 @@ pub struct Raised {
 
 impl Default for Cancel {
     fn default() -> Self {
-        Self { raised: Arc::new(watch::Sender::new(Raised::default())) }
+        Self { raised: Arc::new(watch::Sender::new(Raised::default())), stop: Arc::default() }
     }
 }
 
 impl Cancel {
     /// Raises the flag once more.
     pub fn raise(&self, signal: u8) {
+        self.stop.store(true, Ordering::Relaxed);
         self.raised.send_modify(|raised| {
             raised.signal.get_or_insert(signal);
             raised.times += 1;
         });
+    }
+
+    /// True from the first signal on: for threads that cannot wait for it but can look.
+    pub fn stop(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.stop)
     }
 
     /// What has been raised so far.
@@ -59,10 +69,12 @@ mod tests {
     #[tokio::test]
     async fn the_first_signal_is_kept_and_the_count_grows() {
         let cancel = Cancel::default();
-        assert!(!cancel.is_raised());
+        let stop = cancel.stop();
+        assert!(!cancel.is_raised() && !stop.load(Ordering::Relaxed));
         cancel.raise(15);
         cancel.raise(2);
         assert_eq!(cancel.state(), Raised { signal: Some(15), times: 2 });
+        assert!(stop.load(Ordering::Relaxed));
         cancel.clone().raised(2).await;
     }
 }

@@ -31,6 +31,7 @@ impl Render for Human {
 
     fn report(&self, report: &Report, view: &View) -> String {
         let mut page = Page::new(view);
+        page.text(report);
         page.groups(report);
         page.plan(report);
         page.outcomes(report);
@@ -69,6 +70,14 @@ struct Page<'a> {
 impl<'a> Page<'a> {
     fn new(view: &'a View) -> Self {
         Self { text: String::new(), view, palette: Palette::new(view.colour) }
+    }
+
+    /// The text of the command itself: its lines are laid out already.
+    fn text(&mut self, report: &Report) {
+        let Some(text) = report.text.as_ref().filter(|_| !self.view.quiet) else { return };
+        for row in visible(text).lines() {
+            self.row(row);
+        }
     }
 
     fn groups(&mut self, report: &Report) {

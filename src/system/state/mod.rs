@@ -64,7 +64,11 @@ impl State {
     }
 
     /// A folder inside, made where it is missing.
-    fn room(&self, name: &str) -> Result<PathBuf> {
+    ///
+    /// # Errors
+    ///
+    /// As [`State::open`].
+    pub fn room(&self, name: &str) -> Result<PathBuf> {
         self.open()?;
         let room = self.folder.join(name);
         make_private(&room)?;
