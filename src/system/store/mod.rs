@@ -3,11 +3,22 @@
 //! A destination is cut in two: [`Shelf`] looks, [`Destination`] acts, so that what makes a plan cannot write. A new one is
 //! a file here and a line in [`open`]. `conformance` runs over all of them.
 
-use std::{fmt, fs::File, io::Read, path::PathBuf, sync::Arc, time::Duration};
+#[cfg(test)]
+pub(crate) mod conformance;
+mod directory;
+mod object;
+mod place;
+mod trouble;
+
+use std::fs::File;
 
 use futures_util::future::BoxFuture;
-use jiff::Timestamp;
-use url::Url;
+pub use object::{Body, Condition, Object, Reading, Receipt};
+pub use place::{Mounted, Options, Place, S3Options};
+pub use trouble::{Reason, Trouble};
+
+use super::Context;
+use crate::error::{Error, Kind, Result};
 
 /// The looking half of a destination.
 pub trait Shelf: Send + Sync {
@@ -78,49 +89,6 @@ pub trait Destination: Shelf {
     fn tidy(&self) -> BoxFuture<'_, Result<Vec<String>, Trouble>>;
 }
 
-/// Where archives go: an entry of `to`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Place {
-    /// A folder; absolute.
-    Folder(PathBuf),
-    /// `rclone:REMOTE:PATH`, without the scheme.
-    Rclone(String),
-    /// `s3://BUCKET/PREFIX`.
-    S3 {
-        /// The bucket.
-        bucket: String,
-        /// The prefix without slashes at its ends; may be empty.
-        prefix: String,
-    },
-}
-
-/// Whether a folder must be on a mounted medium.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub enum Mounted {
-    /// Where its path says so: `/mnt`, `/media`, `/run/media`, a mount point of `/etc/fstab`.
-    #[default]
-    Auto,
-    /// Always.
-    Always,
-    /// Never.
-    Never,
-}
-
-/// How S3 is reached.
-#[derive(Clone, Debug, Default)]
-pub struct S3Options {
-    /// The region of the bucket.
-    pub region: Option<String>,
-    /// The address of a compatible store.
-    pub endpoint: Option<Url>,
-    /// The storage class of new archives.
-    pub storage_class: Option<String>,
-    /// The KMS key that encrypts the objects.
-    pub kms_key: Option<String>,
-    /// How long an archive cannot be deleted by anybody.
-    pub object_lock: Option<Duration>,
-}
-
 /// An archive that is being written at its destination and has no name yet. Dropped without [`Draft::keep`], it is gone.
 pub trait Draft: Send {
     /// The file to write to. The descriptor, not a path: what is mounted over the folder meanwhile does not get it.
@@ -134,173 +102,26 @@ pub trait Draft: Send {
     fn keep(self: Box<Self>, name: &str) -> Result<Receipt, Trouble>;
 }
 
-/// What a look at a destination found.
-#[derive(Clone, Debug, Default, Eq, PartialEq)]
-pub struct Condition {
-    /// Whether it has been used before: it has a marker or objects. Where it was, and is not now, it is another one.
-    pub is_new: bool,
-    /// What marks this very medium (the marker's UUID), where there is such a thing.
-    pub identity: Option<String>,
-    /// Bytes that still fit, where that is known.
-    pub free: Option<u64>,
-    /// The largest file it takes, where there is a limit (FAT: 4 GiB - 1).
-    pub largest: Option<u64>,
-    /// What the operator should know: no versioning, no lifecycle rule for unfinished uploads.
-    pub notes: Vec<String>,
-}
-
-/// An object of a destination.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Object {
-    /// Its name, without the destination's folder or prefix.
-    pub name: String,
-    /// Its length.
-    pub bytes: u64,
-    /// When it was stored, by the store's own clock.
-    pub modified: Option<Timestamp>,
-    /// Until when the store itself keeps it from being removed (Object Lock), where that is known.
-    pub retained_until: Option<Timestamp>,
-}
-
-/// An object that is being read.
-pub struct Reading {
-    /// Its bytes. Blocks: to be read on a thread of its own.
-    pub reader: Box<dyn Read + Send>,
-    /// Ends when the producer has: only if it ended well is what was read the whole object. A producer that was killed looks
-    /// like an early end to the reader.
-    pub done: BoxFuture<'static, Result<(), Trouble>>,
-}
-
-/// What is stored.
-#[derive(Clone, Debug)]
-pub enum Body {
-    /// Little: a sidecar, a signature.
-    Bytes(Arc<[u8]>),
-    /// Much: a spooled archive, to be read from the start by position, so that each part can be sent again.
-    Spool {
-        /// An open file; its own position is not used.
-        file: Arc<File>,
-        /// How much of it is the object.
-        bytes: u64,
-        /// The SHA-256 of that.
-        sha256: [u8; 32],
-    },
-}
-
-/// What a destination says about an object that it has stored.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
-pub struct Receipt {
-    /// Whether the store itself confirmed a checksum over all bytes.
-    pub checksum: bool,
-}
-
-/// Why a destination did not do what it should, with what to do.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Trouble {
-    /// Which sort it is, for programs.
-    pub reason: Reason,
-    /// What happened, as a fragment after "could not …: ".
-    pub why: String,
-    /// What to do, in the imperative.
-    pub fix: String,
-}
-
-/// The sorts of trouble with a destination; the words are `data.reason` of a finding.
-#[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
-pub enum Reason {
-    /// Another object has the name.
-    Collision,
-    /// The configuration names something that is not there: a bucket, a remote.
-    Configuration,
-    /// No credentials, expired ones, or of another account.
-    Credentials,
-    /// What was stored or read is not what it should be.
-    Damaged,
-    /// No space, no quota, or the file is larger than the file system takes.
-    Full,
-    /// The folder's marker is gone although it had one.
-    MarkerGone,
-    /// The medium is not mounted.
-    MediumAbsent,
-    /// The medium is another one than before.
-    MediumOther,
-    /// There is no such object.
-    Missing,
-    /// Not allowed.
-    Permission,
-    /// Everybody could read it.
-    Public,
-    /// The store keeps it until a date.
-    Retained,
-    /// A program that is needed (rclone) is not installed.
-    Tool,
-    /// It does not answer, or says that it cannot now.
-    Unreachable,
-    /// Anything else.
-    Other,
-}
-
-impl Trouble {
-    /// A trouble of this sort.
-    pub fn new(reason: Reason, why: impl Into<String>, fix: impl Into<String>) -> Self {
-        Self { reason, why: why.into(), fix: fix.into() }
+/// Opens the destination at a place: one line for each sort.
+///
+/// # Errors
+///
+/// This build leaves that sort out. Whether the place is there is [`Shelf::inspect`]'s business.
+pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<dyn Destination>> {
+    match place {
+        Place::Folder(path) => Ok(Box::new(directory::Directory::new(path, options, context))),
+        Place::Rclone(_) => Err(Error::new(Kind::Config, format!("use `{place}`")).because("rclone comes next")),
+        Place::S3 { .. } => Err(Error::new(Kind::Config, format!("use `{place}`"))
+            .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
+            .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")),
     }
 }
 
-impl Reason {
-    /// The word of `data.reason`.
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Collision => "collision",
-            Self::Configuration => "configuration",
-            Self::Credentials => "credentials",
-            Self::Damaged => "damaged",
-            Self::Full => "full",
-            Self::MarkerGone => "marker-gone",
-            Self::MediumAbsent => "medium-absent",
-            Self::MediumOther => "medium-other",
-            Self::Missing => "missing",
-            Self::Other => "other",
-            Self::Permission => "permission",
-            Self::Public => "public",
-            Self::Retained => "retained",
-            Self::Tool => "tool",
-            Self::Unreachable => "unreachable",
-        }
-    }
-}
-
-impl fmt::Display for Trouble {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.why)
-    }
-}
-
-impl Body {
-    /// The length of the object.
-    pub fn bytes(&self) -> u64 {
-        match self {
-            Self::Bytes(bytes) => bytes.len() as u64,
-            Self::Spool { bytes, .. } => *bytes,
-        }
-    }
-}
-
-impl Reading {
-    /// An object whose producer cannot fail apart from the reader: a file.
-    pub fn of(reader: impl Read + Send + 'static) -> Self {
-        Self { reader: Box::new(reader), done: Box::pin(std::future::ready(Ok(()))) }
-    }
-}
-
-impl fmt::Display for Place {
-    /// As it stands in the configuration.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Folder(path) => write!(f, "{}", path.display()),
-            Self::Rclone(remote) => write!(f, "rclone:{remote}"),
-            Self::S3 { bucket, prefix } if prefix.is_empty() => write!(f, "s3://{bucket}"),
-            Self::S3 { bucket, prefix } => write!(f, "s3://{bucket}/{prefix}"),
-        }
-    }
+/// Opens the looking half of the destination at a place.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn look(place: &Place, options: &Options, context: &Context) -> Result<Box<dyn Shelf>> {
+    Ok(open(place, options, context)?)
 }
