@@ -6,7 +6,7 @@ use tokio::{sync::OnceCell, task};
 
 use super::Subject;
 use crate::{
-    backup::{self, Set},
+    backup::{self, Record, Set},
     error::{Error, Kind, Result},
     system::{
         Context, archive,
@@ -74,6 +74,16 @@ impl BackupScope<'_> {
     /// The backup itself.
     pub fn set(&self) -> &Set {
         &self.backup.set
+    }
+
+    /// What this host remembers of the backup.
+    ///
+    /// # Errors
+    ///
+    /// There is a record, and it cannot be read.
+    pub fn record(&self) -> Result<Record> {
+        let settings = &self.backup.settings;
+        Record::load(&settings.state, &settings.project, &self.set().name)
     }
 
     /// One look at the files of the backup.

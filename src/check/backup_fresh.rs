@@ -8,10 +8,10 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Backup, BackupScope, Check};
 use crate::{
-    backup::{Archive, Catalog, Origin, Record, Seen},
+    backup::{Archive, Catalog, Drill, Origin, Record, Seen},
     report::Finding,
     rules::backup_fresh::{Absence, Holdings, ID, Newest, Observation, Rehearsal, judge, judge_drill},
-    system::store::{Place, Trouble},
+    system::store::{self, Options, Place, Reason, Trouble},
 };
 
 /// `backup.fresh`.
@@ -48,21 +48,28 @@ impl Check<Backup> for BackupFresh {
 
 async fn look(scope: &BackupScope<'_>) -> Vec<Finding> {
     let (set, now) = (scope.set(), scope.context.clock.now());
-    let record = scope.backup.settings.record(set);
+    let (record, unread) = match scope.record() {
+        Ok(record) => (record, None),
+        Err(error) => (Record::default(), Some(error)),
+    };
     let mut findings = join_all(set.to.iter().map(|place| async {
         let seen = observe(place, &record, scope, now).await;
         judge(&set.name, &seen, set.max_age, now).by_hand(list(place))
     }))
     .await;
-    let drill = record.drill.map(|drill| Rehearsal {
-        at: drill.at,
-        archive: drill.id,
-        destination: drill.destination,
-        good: drill.good,
+    findings.push(match unread {
+        // Nothing is known of drills, and of what this host made.
+        Some(error) => Finding::unknown(ID, &set.name, "what this host remembers of the backup cannot be read")
+            .cause(error.to_string())
+            .fix(error.hints.first().cloned().unwrap_or_else(|| "run as the user who makes the backups".to_owned()))
+            .data("reason", "record"),
+        None => judge_drill(&set.name, record.drill.map(rehearsal).as_ref(), set.max_drill_age, now),
     });
-    let by_hand = format!("cat {}", shell_words::quote(&scope.backup.settings.record_path(set).to_string_lossy()));
-    findings.push(judge_drill(&set.name, drill.as_ref(), set.max_drill_age, now).by_hand(by_hand));
     findings
+}
+
+fn rehearsal(drill: Drill) -> Rehearsal {
+    Rehearsal { at: drill.at, archive: drill.id, destination: drill.destination, good: drill.good }
 }
 
 async fn observe(place: &Place, record: &Record, scope: &BackupScope<'_>, now: Timestamp) -> Observation {
@@ -83,7 +90,18 @@ async fn observe(place: &Place, record: &Record, scope: &BackupScope<'_>, now: T
 
 /// What the destination holds of this backup.
 async fn catalog(place: &Place, known: Option<&Seen>, scope: &BackupScope<'_>) -> Result<Catalog, Trouble> {
-    todo!()
+    let options = Options {
+        mounted: scope.set().mounted,
+        identity: known.and_then(|known| known.identity.clone()),
+        owner: String::new(),
+        s3: scope.set().s3.clone(),
+    };
+    let shelf = store::look(place, &options, scope.context).map_err(|error| {
+        let fix = error.hints.first().cloned().unwrap_or_default();
+        Trouble::new(Reason::Configuration, error.why.join(": "), fix)
+    })?;
+    shelf.inspect().await?;
+    Err(Trouble::new(Reason::Other, "nobody reads catalogs yet", "wait for it"))
 }
 
 /// What there is to judge of a catalog.

@@ -108,7 +108,7 @@ impl Repository {
     pub async fn tracked(&self, paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Trouble> {
         let mut tracked = BTreeSet::new();
         for some in paths.chunks(PATHS) {
-            let output = self.ask(self.command(&["ls-files", "-z", "--"]).args(some), &[0]).await?;
+            let output = self.ask(self.command(&["--literal-pathspecs", "ls-files", "-z", "--"]).args(some), &[0]).await?;
             tracked.extend(names(&output.stdout));
         }
         Ok(tracked)
@@ -125,12 +125,14 @@ impl Repository {
         }
         let mut input = Vec::new();
         for path in paths {
-            input.extend_from_slice(path.as_os_str().as_bytes());
+            // It takes no --literal-pathspecs, and a name can begin with a colon.
+            input.extend_from_slice(Path::new(".").join(path).as_os_str().as_bytes());
             input.push(0);
         }
         let command = self.command(&["check-ignore", "-z", "--stdin", "--no-index"]).input(input);
         // 1: none of them.
-        Ok(names(&self.ask(command, &[0, 1]).await?.stdout).collect())
+        let ignored = self.ask(command, &[0, 1]).await?;
+        Ok(names(&ignored.stdout).filter_map(|path| Some(path.strip_prefix(".").ok()?.to_owned())).collect())
     }
 
     /// What each of the paths has held in any commit of any branch, as the hashes of the blobs; paths that were never
@@ -143,6 +145,7 @@ impl Repository {
         let mut history: BTreeMap<PathBuf, BTreeSet<String>> = BTreeMap::new();
         // Without --full-history git leaves out a branch that came to nothing: where a secret was added and removed.
         let question = [
+            "--literal-pathspecs",
             "log",
             "--all",
             "--full-history",
@@ -231,7 +234,6 @@ impl Repository {
     fn command(&self, words: &[&str]) -> Command {
         let mut command = Command::new("git").args([
             "--no-pager",
-            "--literal-pathspecs",
             "-c",
             "core.fsmonitor=false",
             "-c",

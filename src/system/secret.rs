@@ -125,7 +125,8 @@ mod tests {
 
     #[tokio::test]
     async fn a_secret_that_is_not_there_says_where_it_should_be_and_nothing_of_it() {
-        let command = Secret::Command(["sh", "-c", "printf '\\150alf'; echo no vault >&2; exit 3"].map(Into::into).to_vec());
+        let command =
+            Secret::Command(["sh", "-c", "printf '\\150alf'; echo no vault >&2; exit 3"].map(Into::into).to_vec());
         for (secret, says) in [
             (Secret::Environment("NO_SUCH".into()), "$NO_SUCH: it is not set"),
             (Secret::File("/no/such".into()), "`/no/such`: there is no such file"),

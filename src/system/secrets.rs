@@ -119,7 +119,7 @@ mod tests {
                 .map(|found| (found.path.strip_prefix(&root).unwrap().to_owned(), found.sign, found.open))
                 .collect::<Vec<_>>()
         };
-        // The temporary folder itself is closed to others.
+        mode(folder.path(), 0o700);
         assert_eq!(look()[0], (".env".into(), Sign::Name, None));
         mode(folder.path(), 0o755);
         assert_eq!(

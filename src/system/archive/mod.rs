@@ -2,9 +2,6 @@
 //!
 //! An archive opens with `age -d … | tar xz` alone. Everything here blocks: it runs on threads of its own.
 
-mod survey;
-pub use survey::{Survey, survey};
-
 use std::{fmt, fs::File, path::PathBuf};
 
 use crate::rules::{manifest::Mtime, sidecar::Contents};

@@ -43,10 +43,11 @@ async fn tracked_and_ignored_files_are_told_apart_whatever_they_are_called() {
     tree.commit("first");
     tree.write(".env", "");
     tree.write("ab", "");
+    tree.write(":(top)x", "");
     let repository = repository(&tree);
     let asked = paths(&["a\nb *[x]", "config", ".env", "ab", "*"]);
     assert_eq!(repository.tracked(&asked).await.unwrap(), set(&["a\nb *[x]", "config/app.toml"]));
-    let asked = paths(&[".env", "ab", "backups/x.age", "config/app.toml"]);
+    let asked = paths(&[".env", "ab", "backups/x.age", "config/app.toml", ":(top)x"]);
     assert_eq!(repository.ignored(&asked).await.unwrap(), set(&[".env", "backups/x.age"]));
     assert_eq!(repository.ignored(&paths(&["ab"])).await.unwrap(), set(&[]), "none of them is an answer too");
 }

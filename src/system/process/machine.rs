@@ -158,8 +158,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_variable_can_be_kept_away_and_root_can_run_as_somebody_else() {
-        let output = run(sh("echo ${PATH-none}; echo ${HERE-none}").without_env("PATH").env("HERE", "x")).await;
-        // `sh` itself is found before its environment is made.
+        let output = run(sh("echo ${HOME-none}; echo ${HERE-none}").without_env("HOME").env("HERE", "x")).await;
         assert_eq!(output.unwrap().text(), "none\nx\n");
         if rustix::process::geteuid().is_root() {
             let output = run(sh("id -u; id -G").run_as(65534, 65534).folder("/")).await.unwrap();
