@@ -5,6 +5,7 @@
 
 mod entry;
 
+pub(crate) use entry::hex;
 pub use entry::{Entry, Flags, Kind, Mtime, Wrong};
 
 use serde::{Deserialize, Serialize};

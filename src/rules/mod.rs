@@ -6,6 +6,7 @@ pub mod backup_repository;
 pub mod backup_secrets;
 pub mod calendar;
 pub mod certificate;
+pub mod chain;
 pub mod cookie;
 pub mod fresh;
 pub mod gunicorn;

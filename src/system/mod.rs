@@ -17,6 +17,7 @@ pub mod procfs;
 pub mod resolve;
 pub mod secret;
 pub mod secrets;
+pub mod signature;
 pub mod state;
 pub mod store;
 pub mod tls;

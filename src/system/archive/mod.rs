@@ -2,6 +2,27 @@
 //!
 //! An archive opens with `age -d … | tar xz` alone. Everything here blocks: it runs on threads of its own.
 
+mod blocks;
+mod gzip;
+mod ledger;
+mod names;
+mod noise;
+mod notes;
+mod owners;
+mod recipient;
+mod seal;
+mod selection;
+mod source;
+mod survey;
+mod tape;
+mod walk;
+mod write;
+mod zstd;
+
+pub use seal::{RunKey, Seal};
+pub use survey::{Survey, survey};
+pub use write::write;
+
 use std::{fmt, fs::File, path::PathBuf};
 
 use crate::rules::{manifest::Mtime, sidecar::Contents};
@@ -82,14 +103,20 @@ pub enum Oddity {
     Changed,
     /// It shrank while it was read; its end is filled up with zeros.
     Damaged,
+    /// A destination of the backup that lies in a source; it is left out.
+    Destination,
     /// A link that leads out of the root.
     LeavesRoot,
-    /// A folder on another file system, left out.
+    /// A folder whose content is left out: another file system is mounted there, or it is one of its own outer folders.
     OtherFileSystem,
+    /// The archive has something else by this name: its manifest, the output of a dump; it is left out.
+    Reserved,
     /// A socket, FIFO or device, left out.
     Special,
     /// It cannot be read, and is not in the archive.
     Unreadable,
+    /// A folder that nothing names could not be looked into for what the patterns may match in it.
+    Unsearched,
     /// It was there when the folder was listed, and gone when it was to be read.
     Vanished,
 }

@@ -1,0 +1,65 @@
+//! Zstandard on all cores (RFC 8878), into one frame with a checksum.
+
+use std::{
+    io::Write,
+    sync::mpsc::{self, sync_channel},
+    thread,
+};
+
+use ::zstd::stream::{raw::CParameter, write::Encoder};
+
+use super::{
+    blocks::{self, Blocks, Gone},
+    write::cannot_store,
+};
+use crate::error::Result;
+
+/// Zstandard's own default.
+const LEVEL: i32 = 3;
+
+/// How much each thread takes at once: the memory is about four times that for each of them, and larger ones would gain
+/// less than 1 %.
+const JOB: u32 = 2 << 20;
+
+/// Packs what `produce` writes, on `cores` threads and one for `produce`, into `out` on this thread.
+///
+/// # Errors
+///
+/// What `out` said, or else what `produce` said; the stream has no end then.
+pub(super) fn pack<T: Send>(
+    cores: usize,
+    produce: impl FnOnce(&mut dyn Write) -> Result<T> + Send,
+    out: &mut dyn Write,
+) -> Result<T> {
+    let mut encoder = Encoder::new(out, LEVEL).map_err(|error| cannot_store(&error))?;
+    let workers = u32::try_from(cores).unwrap_or(1);
+    for parameter in [CParameter::NbWorkers(workers), CParameter::JobSize(JOB), CParameter::ChecksumFlag(true)] {
+        encoder.set_parameter(parameter).map_err(|error| cannot_store(&error))?;
+    }
+    let (full, filled) = sync_channel::<Vec<u8>>(2);
+    let (empty, emptied) = mpsc::channel();
+    thread::scope(|scope| {
+        let producer = scope.spawn(move || {
+            let mut blocks = Blocks::new(|block| {
+                full.send(block).map_err(|_| Gone)?;
+                Ok(emptied.try_recv().unwrap_or_else(|_| Vec::with_capacity(blocks::SIZE)))
+            });
+            let made = produce(&mut blocks)?;
+            blocks.finish().map_err(|error| cannot_store(&error))?;
+            Ok(made)
+        });
+        let packed = filled.into_iter().try_for_each(|mut block| {
+            encoder.write_all(&block)?;
+            block.clear();
+            // The producer may have written its last.
+            let _ = empty.send(block);
+            Ok(())
+        });
+        let made: Result<T> = producer.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+        packed.map_err(|error| cannot_store(&error))?;
+        let made = made?;
+        // The end is written only when everything before it is there.
+        encoder.finish().map_err(|error| cannot_store(&error))?;
+        Ok(made)
+    })
+}
