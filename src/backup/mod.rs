@@ -4,6 +4,6 @@ mod catalog;
 mod record;
 mod settings;
 
-pub use catalog::{Archive, Catalog, Incomplete, Origin};
+pub use catalog::{Archive, Catalog, Incomplete, Lack, Origin, Query};
 pub use record::{Drill, Good, Last, Record, Seen};
 pub use settings::{Dump, Padlock, Set, Settings};

@@ -11,6 +11,7 @@ use crate::{
     system::{
         Context, archive,
         secrets::{Found, Search},
+        signature::PublicKey,
         store::Place,
     },
 };
@@ -40,6 +41,15 @@ pub struct Sources {
     pub metadata: String,
     /// Those that hold a secret.
     pub secrets: Vec<Found>,
+}
+
+/// What this host knows of a backup without looking at a destination.
+#[derive(Debug)]
+pub struct Memory {
+    /// Of earlier runs.
+    pub record: Record,
+    /// Whose archives are accepted: this host's key and `signers`.
+    pub accepted: Vec<PublicKey>,
 }
 
 /// A destination far away and a tree of a million files take their time.
@@ -76,14 +86,22 @@ impl BackupScope<'_> {
         &self.backup.set
     }
 
-    /// What this host remembers of the backup.
+    /// What this host remembers of the backup, and whose archives it accepts.
     ///
     /// # Errors
     ///
-    /// There is a record, and it cannot be read.
-    pub fn record(&self) -> Result<Record> {
-        let settings = &self.backup.settings;
-        Record::load(&settings.state, &settings.project, &self.set().name)
+    /// There is something to read, and it cannot be read.
+    pub fn memory(&self) -> Result<Memory> {
+        let backup::Settings { state, project, .. } = &*self.backup.settings;
+        let record = Record::load(state, project, &self.set().name)?;
+        let mut accepted: Vec<PublicKey> = PublicKey::of_host(state)?.into_iter().collect();
+        for signer in &self.set().signers {
+            let key = signer
+                .parse()
+                .map_err(|why| Error::new(Kind::Config, format!("use the signer `{signer}`")).because(why))?;
+            accepted.push(key);
+        }
+        Ok(Memory { record, accepted })
     }
 
     /// One look at the files of the backup.

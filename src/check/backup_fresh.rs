@@ -6,11 +6,15 @@ use futures_util::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Backup, BackupScope, Check};
+use super::{Backup, BackupScope, Check, backup::Memory};
 use crate::{
-    backup::{Archive, Catalog, Drill, Origin, Record, Seen},
+    backup::{Catalog, Origin, Query},
+    error::Error,
     report::Finding,
-    rules::backup_fresh::{Absence, Holdings, ID, Newest, Observation, Rehearsal, judge, judge_drill},
+    rules::{
+        archive_id::ArchiveId,
+        backup_fresh::{Absence, Holdings, ID, Newest, Observation, Rehearsal, judge, judge_drill},
+    },
     system::store::{self, Options, Place, Reason, Trouble},
 };
 
@@ -48,37 +52,41 @@ impl Check<Backup> for BackupFresh {
 
 async fn look(scope: &BackupScope<'_>) -> Vec<Finding> {
     let (set, now) = (scope.set(), scope.context.clock.now());
-    let (record, unread) = match scope.record() {
-        Ok(record) => (record, None),
-        Err(error) => (Record::default(), Some(error)),
+    let memory = match scope.memory() {
+        Ok(memory) => memory,
+        Err(error) => return vec![forgotten(&set.name, &error)],
     };
     let mut findings = join_all(set.to.iter().map(|place| async {
-        let seen = observe(place, &record, scope, now).await;
+        let seen = observe(place, &memory, scope, now).await;
         judge(&set.name, &seen, set.max_age, now).by_hand(list(place))
     }))
     .await;
-    findings.push(match unread {
-        // Nothing is known of drills, and of what this host made.
-        Some(error) => Finding::unknown(ID, &set.name, "what this host remembers of the backup cannot be read")
-            .cause(error.to_string())
-            .fix(error.hints.first().cloned().unwrap_or_else(|| "run as the user who makes the backups".to_owned()))
-            .data("reason", "record"),
-        None => judge_drill(&set.name, record.drill.map(rehearsal).as_ref(), set.max_drill_age, now),
+    let drill = memory.record.drill.map(|drill| Rehearsal {
+        at: drill.at,
+        archive: drill.id,
+        destination: drill.destination,
+        good: drill.good,
     });
+    findings.push(judge_drill(&set.name, drill.as_ref(), set.max_drill_age, now));
     findings
 }
 
-fn rehearsal(drill: Drill) -> Rehearsal {
-    Rehearsal { at: drill.at, archive: drill.id, destination: drill.destination, good: drill.good }
+/// Without this host's memory and key no archive can be told from a planted one.
+fn forgotten(name: &str, error: &Error) -> Finding {
+    let hint = error.hints.first().cloned();
+    Finding::unknown(ID, name, "what this host remembers of the backup cannot be read")
+        .cause(error.to_string())
+        .fix(hint.unwrap_or_else(|| "run as the user who makes the backups".to_owned()))
+        .data("reason", "record")
 }
 
-async fn observe(place: &Place, record: &Record, scope: &BackupScope<'_>, now: Timestamp) -> Observation {
+async fn observe(place: &Place, memory: &Memory, scope: &BackupScope<'_>, now: Timestamp) -> Observation {
     let destination = place.to_string();
-    let known = record.destinations.get(&destination);
-    let holdings = match catalog(place, known, scope).await {
+    let known = memory.record.destinations.get(&destination);
+    let holdings = match catalog(place, memory, scope, now).await {
         Ok(catalog) => {
-            let mut held = holdings(&catalog, known, now);
-            held.changed = changed(&held, record, scope).await;
+            let mut held = holdings(&catalog, now);
+            held.changed = changed(&held, memory, scope).await;
             Ok(held)
         }
         Err(Trouble { reason, why, fix }) => Err(Absence { reason: reason.word(), why, fix }),
@@ -88,62 +96,54 @@ async fn observe(place: &Place, record: &Record, scope: &BackupScope<'_>, now: T
     Observation { destination, required: scope.set().required.contains(place), holdings, remembered }
 }
 
-/// What the destination holds of this backup.
-async fn catalog(place: &Place, known: Option<&Seen>, scope: &BackupScope<'_>) -> Result<Catalog, Trouble> {
+/// What the destination holds of this backup, once it has proved to be the right one.
+async fn catalog(place: &Place, memory: &Memory, scope: &BackupScope<'_>, now: Timestamp) -> Result<Catalog, Trouble> {
+    let (set, record) = (scope.set(), &memory.record);
     let options = Options {
-        mounted: scope.set().mounted,
-        identity: known.and_then(|known| known.identity.clone()),
+        mounted: set.mounted,
+        identity: record.destinations.get(&place.to_string()).and_then(|known| known.identity.clone()),
+        // Nothing is tidied up here.
         owner: String::new(),
-        s3: scope.set().s3.clone(),
+        s3: set.s3.clone(),
     };
     let shelf = store::look(place, &options, scope.context).map_err(|error| {
-        let fix = error.hints.first().cloned().unwrap_or_default();
+        let fix = error.hints.first().cloned();
+        let fix = fix.unwrap_or_else(|| "take the destination out of `to`, or correct it".to_owned());
         Trouble::new(Reason::Configuration, error.why.join(": "), fix)
     })?;
     shelf.inspect().await?;
-    Err(Trouble::new(Reason::Other, "nobody reads catalogs yet", "wait for it"))
+    let query = Query::of(&scope.backup.settings.project, set, &memory.accepted, record, now);
+    Catalog::read(shelf.as_ref(), &query).await
 }
 
-/// What there is to judge of a catalog.
-fn holdings(catalog: &Catalog, known: Option<&Seen>, now: Timestamp) -> Holdings {
-    let damaged = known.map(|known| known.damaged.as_slice()).unwrap_or_default();
+/// What there is to judge of a catalogue.
+fn holdings(catalog: &Catalog, now: Timestamp) -> Holdings {
     let mut held = Holdings { troubles: catalog.troubles.clone(), ..Holdings::default() };
+    let is_old = |id: &ArchiveId| now.duration_since(id.created()) > RUN;
     for archive in catalog.archives.iter().rev() {
         let id = archive.id.to_string();
-        if let Some(why) = strange(archive) {
-            held.strange.push((id, why));
-        } else if let Some(why) = suspect(archive, damaged) {
-            // What an older archive lacks is made up for by a newer good one.
-            if held.good.is_none() {
-                held.suspect.push((id, why));
+        match (&archive.origin, archive.doubt()) {
+            (_, None) => {
+                held.good.get_or_insert(Newest { id, created: archive.sidecar.created });
             }
-        } else if held.good.is_none() {
-            held.good = Some(Newest { id, created: archive.sidecar.created });
+            // The signature is written last, so this is what a killed run leaves.
+            (Origin::Unsigned, _) if is_old(&archive.id) => held.incomplete.push(id),
+            (Origin::Unsigned, _) => {}
+            (Origin::Stranger(_) | Origin::Forged(_), Some(why)) => held.strange.push((id, why)),
+            // What an older archive lacks is made up for by a newer good one.
+            (Origin::Signed(_), Some(_)) if held.good.is_some() => {}
+            (Origin::Signed(_), Some(why)) => held.suspect.push((id, why)),
         }
     }
-    let left = catalog.incomplete.iter().filter(|left| now.duration_since(left.id.created()) > RUN);
-    held.incomplete = left.map(|left| left.id.to_string()).collect();
+    let left = catalog.incomplete.iter().filter(|left| is_old(&left.id));
+    held.incomplete.extend(left.map(|left| left.id.to_string()));
     held
 }
 
-/// Why an archive is not one of ours.
-fn strange(archive: &Archive) -> Option<String> {
-    match &archive.origin {
-        Origin::Signed(_) => None,
-        Origin::Stranger(key) => Some(format!("it is signed with the key {key}, which nobody has accepted")),
-        Origin::Unsigned => Some("it is not signed".to_owned()),
-        Origin::Forged(why) => Some(format!("its signature is wrong: {why}")),
-    }
-}
-
-fn suspect(archive: &Archive, damaged: &[String]) -> Option<String> {
-    let found = damaged.contains(&archive.id.to_string()).then(|| "it was found damaged".to_owned());
-    found.or_else(|| archive.suspect.clone())
-}
-
 /// Whether the files have changed since the newest good archive, as far as this host remembers making it.
-async fn changed(held: &Holdings, record: &Record, scope: &BackupScope<'_>) -> Option<bool> {
-    let last = record.last.as_ref().filter(|last| held.good.as_ref().is_some_and(|good| good.id == last.id))?;
+async fn changed(held: &Holdings, memory: &Memory, scope: &BackupScope<'_>) -> Option<bool> {
+    let last = memory.record.last.as_ref();
+    let last = last.filter(|last| held.good.as_ref().is_some_and(|good| good.id == last.id))?;
     let sources = scope.sources().await.as_ref().ok()?;
     Some(sources.metadata != last.metadata)
 }

@@ -108,7 +108,8 @@ impl Repository {
     pub async fn tracked(&self, paths: &[PathBuf]) -> Result<BTreeSet<PathBuf>, Trouble> {
         let mut tracked = BTreeSet::new();
         for some in paths.chunks(PATHS) {
-            let output = self.ask(self.command(&["--literal-pathspecs", "ls-files", "-z", "--"]).args(some), &[0]).await?;
+            let output =
+                self.ask(self.command(&["--literal-pathspecs", "ls-files", "-z", "--"]).args(some), &[0]).await?;
             tracked.extend(names(&output.stdout));
         }
         Ok(tracked)
@@ -232,13 +233,8 @@ impl Repository {
     }
 
     fn command(&self, words: &[&str]) -> Command {
-        let mut command = Command::new("git").args([
-            "--no-pager",
-            "-c",
-            "core.fsmonitor=false",
-            "-c",
-            "core.hooksPath=/dev/null",
-        ]);
+        let mut command =
+            Command::new("git").args(["--no-pager", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"]);
         let us = rustix::process::geteuid().as_raw();
         if us == 0 && self.owner.0 != 0 {
             // There is no home of theirs that we know, and ours is not for them to read.

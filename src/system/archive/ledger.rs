@@ -34,13 +34,8 @@ impl Ledger {
     /// There is no place for it.
     pub(super) fn new(archive: &str, root: &Path) -> Result<Self> {
         let spool = BufWriter::new(tempfile::tempfile().map_err(|error| no_place(&error))?);
-        let mut ledger = Self {
-            spool,
-            contents: Contents::default(),
-            content: Sha256::new(),
-            manifest: Sha256::new(),
-            length: 0,
-        };
+        let mut ledger =
+            Self { spool, contents: Contents::default(), content: Sha256::new(), manifest: Sha256::new(), length: 0 };
         let root = root.to_string_lossy().into_owned();
         let header = Header { schema: manifest::SCHEMA, archive: archive.to_owned(), root };
         ledger.line(&serde_json::to_string(&header).expect("plain fields always serialise"))?;

@@ -26,9 +26,12 @@ impl Recipient {
     ///
     /// What is wrong with it. Where it is a private key, what is said does not contain it.
     pub(super) fn read(text: &str) -> Result<Self, String> {
-        if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-") || text.to_ascii_uppercase().starts_with("AGE-PLUGIN-")
+        if text.to_ascii_uppercase().starts_with("AGE-SECRET-KEY-")
+            || text.to_ascii_uppercase().starts_with("AGE-PLUGIN-")
         {
-            return Err("it is a private key, which belongs into no configuration; `age-keygen -y` tells its public key".into());
+            return Err(
+                "it is a private key, which belongs into no configuration; `age-keygen -y` tells its public key".into(),
+            );
         }
         if text.starts_with("-----BEGIN") {
             return Err("it is a key file; name the one line of the public key (`ssh-keygen -y`)".into());
@@ -53,7 +56,8 @@ impl Recipient {
 
     /// What tells it from others, and tells nobody more: an age key itself, an SSH key's digest as `ssh-keygen -l` has it.
     pub(super) fn fingerprint(&self) -> String {
-        let digest = |kind, blob: &[u8]| format!("{kind} SHA256:{}", BASE64_STANDARD_NO_PAD.encode(Sha256::digest(blob)));
+        let digest =
+            |kind, blob: &[u8]| format!("{kind} SHA256:{}", BASE64_STANDARD_NO_PAD.encode(Sha256::digest(blob)));
         match self {
             Self::Plugin(recipient) => recipient.to_string(),
             Self::Ssh(ssh::Recipient::SshEd25519(blob, _)) => digest("ssh-ed25519", blob),

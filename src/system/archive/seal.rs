@@ -8,12 +8,8 @@ use std::{
 };
 
 use age::{
-    EncryptError, Encryptor, Identity, NoCallbacks,
-    plugin::RecipientPluginV1,
-    scrypt,
-    secrecy::SecretString,
-    stream::StreamWriter,
-    x25519,
+    EncryptError, Encryptor, Identity, NoCallbacks, plugin::RecipientPluginV1, scrypt, secrecy::SecretString,
+    stream::StreamWriter, x25519,
 };
 
 use super::recipient::Recipient;

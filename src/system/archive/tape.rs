@@ -128,8 +128,7 @@ impl<W: Write> Tape<W> {
         header.set_entry_type(kind);
 
         let ustar = header.as_ustar_mut().expect("it was made as one");
-        for (key, name, field) in
-            [("uname", &entry.user, &mut ustar.uname), ("gname", &entry.group, &mut ustar.gname)]
+        for (key, name, field) in [("uname", &entry.user, &mut ustar.uname), ("gname", &entry.group, &mut ustar.gname)]
         {
             // Always with a NUL at its end.
             match name.as_ref().map(|name| name.as_bytes()) {
@@ -271,7 +270,8 @@ mod tests {
             mtime: Mtime { seconds: -315_619_200, nanos: 1 },
             flags: Flags::default(),
         };
-        let huge = Entry { path: b"huge".to_vec(), kind: Kind::File { size: 1 << 40, sha256: [0; 32] }, ..entry.clone() };
+        let huge =
+            Entry { path: b"huge".to_vec(), kind: Kind::File { size: 1 << 40, sha256: [0; 32] }, ..entry.clone() };
         let mut bytes = Vec::new();
         let mut tape = Tape::new(&mut bytes);
         tape.head(&entry).unwrap();
@@ -283,7 +283,10 @@ mod tests {
         assert_eq!(read.link_name_bytes().unwrap().len(), 300);
         assert_eq!(read.header().mode().unwrap(), 0o7777);
         let records = read.pax_extensions().unwrap().unwrap();
-        let mut texts: Vec<_> = records.map(|record| record.unwrap()).map(|r| format!("{}={}", r.key().unwrap(), r.value().unwrap())).collect();
+        let mut texts: Vec<_> = records
+            .map(|record| record.unwrap())
+            .map(|r| format!("{}={}", r.key().unwrap(), r.value().unwrap()))
+            .collect();
         texts.retain(|text| !text.starts_with("path") && !text.starts_with("linkpath"));
         let user = format!("uname={}", "u".repeat(40));
         assert_eq!(texts, ["uid=4000000000", "mtime=-315619199.999999999", &user]);

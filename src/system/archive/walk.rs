@@ -129,9 +129,8 @@ impl<'a> Walk<'a> {
         let trouble = |why: &dyn fmt::Display| {
             Error::new(Kind::Failed, format!("read the root of the backup, `{}`", recipe.root.display())).because(why)
         };
-        let unreadable = |error: Errno| {
-            trouble(&file::why(&error.into())).hint("set `root` to a folder that this user can read")
-        };
+        let unreadable =
+            |error: Errno| trouble(&file::why(&error.into())).hint("set `root` to a folder that this user can read");
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         let folder = openat(CWD, &recipe.root, flags, Mode::empty()).map_err(unreadable)?;
         let (names, read) = Names::read(folder.as_fd());

@@ -6,6 +6,8 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod directory;
+#[cfg(test)]
+pub(crate) mod memory;
 mod object;
 mod place;
 mod trouble;
@@ -24,6 +26,12 @@ use crate::error::{Error, Kind, Result};
 pub trait Shelf: Send + Sync {
     /// The address as the configuration has it; what people call the destination.
     fn address(&self) -> &str;
+
+    /// Whether [`Object::modified`] is by the store's own clock, which nobody who stores something can set: then a name with
+    /// another date is a sign of a wrong clock or of a forgery. The dates of files are anybody's.
+    fn keeps_time(&self) -> bool {
+        false
+    }
 
     /// Whether the destination is there and is the right one: mounted, with its marker, reachable, not public. Writes
     /// nothing.
