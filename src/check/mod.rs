@@ -8,6 +8,8 @@ mod backup;
 mod backup_fresh;
 mod backup_repository;
 mod backup_secrets;
+#[cfg(test)]
+mod backup_tests;
 mod cause;
 mod clock;
 mod gunicorn_exposed;

@@ -11,12 +11,11 @@ use jiff::Timestamp;
 use super::{Archive, Catalog, Incomplete, Lack, Origin, Query, link};
 use crate::{
     rules::{
-        archive_id::{ArchiveId, set_name},
+        archive_id::{ArchiveId, Part, set_name},
         chain,
         sidecar::{LARGEST, Sidecar},
     },
     system::{
-        archive::Compression,
         signature::{self, PublicKey, Signature},
         store::{Object, Reason, Shelf, Trouble},
     },
@@ -83,9 +82,12 @@ impl Files {
         [self.sidecars, self.signatures, self.archives].concat()
     }
 
-    /// Whether a name is there twice, which Google Drive allows: nobody knows which one is read.
-    fn is_ambiguous(&self) -> bool {
-        self.archives.len() > 1 || self.sidecars.len() > 1 || self.signatures.len() > 1
+    /// The archives that a sidecar may mean: those of the name that it gives, else whatever is there. More than one is
+    /// none, for nobody knows which one is read (Google Drive allows two files of one name).
+    fn meant<'a>(&'a self, sidecar: &'a Sidecar) -> impl Iterator<Item = &'a Object> {
+        let is_named = |object: &&Object| object.name == sidecar.file.name;
+        let any_is = self.archives.iter().any(|object| is_named(&object));
+        self.archives.iter().filter(move |object| !any_is || is_named(object))
     }
 }
 
@@ -103,35 +105,16 @@ enum Told {
 fn group(objects: Vec<Object>, wanted: impl Fn(&ArchiveId) -> bool) -> BTreeMap<ArchiveId, Files> {
     let mut groups: BTreeMap<ArchiveId, Files> = BTreeMap::new();
     for object in objects {
-        let Some((stem, kind)) = KINDS.iter().find_map(|(end, kind)| Some((object.name.strip_suffix(end)?, kind)))
-        else {
-            continue;
-        };
-        let Some(id) = stem.parse::<ArchiveId>().ok().filter(&wanted) else { continue };
+        let Some((id, part)) = ArchiveId::of_file(&object.name).filter(|(id, _)| wanted(id)) else { continue };
         let files = groups.entry(id).or_default();
-        match kind {
-            File::Archive => files.archives.push(object),
-            File::Sidecar => files.sidecars.push(object),
-            File::Signature => files.signatures.push(object),
+        match part {
+            Part::Archive => files.archives.push(object),
+            Part::Sidecar => files.sidecars.push(object),
+            Part::Signature => files.signatures.push(object),
         }
     }
     groups
 }
-
-/// The three files of an archive.
-enum File {
-    Archive,
-    Sidecar,
-    Signature,
-}
-
-/// How the names of the three files end.
-const KINDS: &[(&str, File)] = &[
-    (".tar.gz.age", File::Archive),
-    (".tar.zst.age", File::Archive),
-    (".json", File::Sidecar),
-    (".json.minisig", File::Signature),
-];
 
 /// Reads the sidecars of all archives that have one.
 async fn read(
@@ -158,7 +141,7 @@ async fn read(
         };
         catalog.incomplete.push(match told {
             Some(Told::Sidecar(sidecar, origin)) => {
-                catalog.archives.push(archive(id, files, *sidecar, origin));
+                catalog.archives.extend(archive(id, files, *sidecar, origin));
                 continue;
             }
             Some(Told::Nothing(why)) => lack(Lack::Sense, &why, files),
@@ -173,22 +156,29 @@ async fn read(
     Ok(catalog)
 }
 
-fn archive(id: ArchiveId, files: Files, sidecar: Sidecar, origin: Origin) -> Archive {
-    let is_ambiguous = files.is_ambiguous();
-    let object = files.archives[0].clone();
+/// The archive that these files are; `None` where only its sidecar is there.
+fn archive(id: ArchiveId, files: Files, sidecar: Sidecar, origin: Origin) -> Option<Archive> {
+    let object = files.meant(&sidecar).next()?.clone();
+    let is_ambiguous = files.meant(&sidecar).count() > 1 || files.sidecars.len() > 1 || files.signatures.len() > 1;
     let suspect = sidecar.suspect.clone();
     let objects = files.into_objects();
     let mut archive = Archive { id, object, sidecar, origin, suspect, is_damaged: false, is_ahead: false, objects };
-    let (bytes, expected) = (archive.object.bytes, archive.sidecar.file.bytes);
-    if is_ambiguous {
+    let (found, stored) = (&archive.object, &archive.sidecar.file);
+    let wrong = if is_ambiguous {
+        Some("one of its files is there twice".to_owned())
+    } else if found.name != stored.name && archive.sidecar.id == archive.id.to_string() {
+        Some(format!("its sidecar speaks of `{}`", stored.name))
+    } else if found.bytes != stored.bytes {
+        let how = if found.bytes < stored.bytes { "cut short" } else { "grown" };
+        Some(format!("its file is {how}: it has {} bytes, and {} were stored", found.bytes, stored.bytes))
+    } else {
+        None
+    };
+    if let Some(why) = wrong {
         archive.is_damaged = true;
-        doubt(&mut archive, "one of its files is there twice");
-    } else if bytes != expected {
-        archive.is_damaged = true;
-        let how = if bytes < expected { "cut short" } else { "grown" };
-        doubt(&mut archive, &format!("its file is {how}: it has {bytes} bytes, and {expected} were stored"));
+        doubt(&mut archive, &why);
     }
-    archive
+    Some(archive)
 }
 
 /// Reads one sidecar and its signature.

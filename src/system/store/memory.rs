@@ -25,7 +25,6 @@ struct Inner {
     objects: BTreeMap<String, Stored>,
     calls: Vec<String>,
     failures: Vec<Failure>,
-    now: Timestamp,
 }
 
 #[derive(Clone)]
@@ -52,11 +51,6 @@ impl Memory {
     pub fn place(&self, name: &str, bytes: impl Into<Vec<u8>>, modified: Option<Timestamp>) {
         let stored = Stored { bytes: bytes.into(), modified, retained_until: None };
         self.inner.lock().unwrap().objects.insert(name.to_owned(), stored);
-    }
-
-    /// What a new object's time will be.
-    pub fn set_clock(&self, now: Timestamp) {
-        self.inner.lock().unwrap().now = now;
     }
 
     /// Locks an object until then: it is listed with it, and cannot be removed.
@@ -167,7 +161,7 @@ impl Destination for Memory {
                     content
                 }
             };
-            let stored = Stored { bytes, modified: Some(inner.now), retained_until: None };
+            let stored = Stored { bytes, modified: None, retained_until: None };
             inner.objects.insert(name.to_owned(), stored);
             Ok(Receipt { checksum: true })
         })
