@@ -1,118 +1,144 @@
-//! The manifest while the archive is being made: lines in an unlinked file, and what they add up to.
-
-use std::{
-    fs::File,
-    io::{self, BufWriter, Read, Seek, Write},
-    path::Path,
-};
+//! What an archive was seen to hold, held against its manifest, in little memory: two running digests and eight bytes an entry.
 
 use sha2::{Digest, Sha256};
 
-use super::tape::Tape;
-use crate::{
-    error::{Error, Kind, Result},
-    rules::{
-        manifest::{self, Entry, Flags, Header, Mtime},
-        sidecar::Contents,
-    },
+use super::{Damage, Flaw, Note, Oddity, entries::shown};
+use crate::rules::{
+    manifest::{self, Entry, Header, Kind, LONGEST_LINE, SCHEMA},
+    sidecar::Contents,
 };
 
-/// Every entry so far.
+/// What was seen so far.
+#[derive(Default)]
 pub(super) struct Ledger {
-    spool: BufWriter<File>,
-    contents: Contents,
+    running: Sha256,
     content: Sha256,
-    manifest: Sha256,
-    length: u64,
+    /// Of each entry the first bytes of its own digest, so that the first one that differs can be named.
+    marks: Vec<u64>,
+    contents: Contents,
 }
 
 impl Ledger {
-    /// Begins the manifest of an archive.
-    ///
-    /// # Errors
-    ///
-    /// There is no place for it.
-    pub(super) fn new(archive: &str, root: &Path) -> Result<Self> {
-        let spool = BufWriter::new(tempfile::tempfile().map_err(|error| no_place(&error))?);
-        let mut ledger =
-            Self { spool, contents: Contents::default(), content: Sha256::new(), manifest: Sha256::new(), length: 0 };
-        let root = root.to_string_lossy().into_owned();
-        let header = Header { schema: manifest::SCHEMA, archive: archive.to_owned(), root };
-        ledger.line(&serde_json::to_string(&header).expect("plain fields always serialise"))?;
-        Ok(ledger)
-    }
-
-    /// Adds an entry that is in the archive.
-    ///
-    /// # Errors
-    ///
-    /// There is no place for it.
-    pub(super) fn add(&mut self, entry: &Entry) -> Result<()> {
-        let contents = &mut self.contents;
-        match &entry.kind {
-            manifest::Kind::Directory => contents.directories += 1,
-            manifest::Kind::File { .. } | manifest::Kind::HardLink { .. } => contents.files += 1,
-            manifest::Kind::Symlink { .. } => contents.links += 1,
-        }
-        contents.bytes += entry.size();
-        contents.changed += u64::from(entry.flags.changed);
-        contents.damaged += u64::from(entry.flags.damaged);
+    /// Writes down an entry whose content was read.
+    pub(super) fn enter(&mut self, entry: &Entry) {
+        entry.digest_into(&mut self.running);
         entry.content_into(&mut self.content);
-        self.line(&entry.to_line())
-    }
-
-    /// Writes the manifest as the last entry and ends the stream; tells what the archive holds, and the digest of its
-    /// content.
-    ///
-    /// # Errors
-    ///
-    /// The list cannot be read again, or the archive not be written.
-    pub(super) fn close<W: Write>(self, mut tape: Tape<W>, mtime: Mtime) -> Result<(Contents, [u8; 32])> {
-        let mut spool = self.spool.into_inner().map_err(|error| no_place(error.error()))?;
-        spool.rewind().map_err(|error| no_place(&error))?;
-        let sha256 = self.manifest.finalize().into();
-        let entry = Entry {
-            path: manifest::PATH.into(),
-            kind: manifest::Kind::File { size: self.length, sha256 },
-            mode: 0o600,
-            uid: rustix::process::geteuid().as_raw().into(),
-            gid: rustix::process::getegid().as_raw().into(),
-            user: None,
-            group: None,
-            mtime,
-            flags: Flags::default(),
-        };
-        let mut write = || -> io::Result<()> {
-            tape.head(&entry)?;
-            let mut piece = vec![0; 64 << 10];
-            let mut left = self.length;
-            while left > 0 {
-                let most = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-                spool.read_exact(&mut piece[..most])?;
-                tape.body(&piece[..most])?;
-                left -= most as u64;
+        self.marks.push(mark(entry));
+        match entry.kind {
+            Kind::Directory => self.contents.directories += 1,
+            Kind::File { size, .. } => {
+                self.contents.files += 1;
+                self.contents.bytes = self.contents.bytes.saturating_add(size);
             }
-            tape.fill()
-        };
-        write().map_err(|error| super::write::cannot_store(&error))?;
-        let unpacked = tape.finish().map_err(|error| super::write::cannot_store(&error))?;
-        let contents = Contents { unpacked, manifest_sha256: manifest::hex(&sha256), ..self.contents };
-        Ok((contents, self.content.finalize().into()))
+            Kind::HardLink { .. } => self.contents.files += 1,
+            Kind::Symlink { .. } => self.contents.links += 1,
+        }
     }
 
-    fn line(&mut self, line: &str) -> Result<()> {
-        for part in [line.as_bytes(), b"\n"] {
-            self.manifest.update(part);
-            self.length += part.len() as u64;
-            self.spool.write_all(part).map_err(|error| no_place(&error))?;
+    /// What it comes to: the contents, with what the manifest says, and the digest of names, modes and content.
+    pub(super) fn close(mut self, manifest: Option<Reading>) -> Result<(Contents, [u8; 32]), Damage> {
+        if let Some(reading) = manifest {
+            let Reading { entries, running, digest, changed, damaged, .. } = reading;
+            if entries < self.marks.len() {
+                return Err(differs(format!(
+                    "the archive holds {} entries, and its manifest {entries}",
+                    self.marks.len()
+                )));
+            }
+            if running.finalize() != self.running.finalize_reset() {
+                return Err(differs("the archive does not hold what its manifest says"));
+            }
+            (self.contents.changed, self.contents.damaged) = (changed, damaged);
+            self.contents.manifest_sha256 = manifest::hex(&digest.finalize());
         }
-        Ok(())
+        Ok((self.contents, self.content.finalize().into()))
     }
 }
 
-fn no_place(error: &io::Error) -> Error {
-    let folder = std::env::temp_dir();
-    Error::new(Kind::Failed, format!("keep the list of files in `{}`", folder.display()))
-        .because(error)
-        .hint("free some space there, or set $TMPDIR to a folder on a disk that has some")
+/// A manifest that is being read.
+#[derive(Default)]
+pub(super) struct Reading {
+    line: Vec<u8>,
+    /// How many lines there were, the header's among them.
+    lines: usize,
+    entries: usize,
+    running: Sha256,
+    /// Of the manifest as it is.
+    digest: Sha256,
+    changed: u64,
+    damaged: u64,
+}
+
+impl Reading {
+    /// Takes in the next bytes, and holds each line against what was seen.
+    pub(super) fn read(&mut self, bytes: &[u8], ledger: &Ledger, note: &mut dyn FnMut(Note)) -> Result<(), Damage> {
+        self.digest.update(bytes);
+        let mut rest = bytes;
+        while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
+            self.line.extend_from_slice(&rest[..end]);
+            rest = &rest[end + 1..];
+            let line = std::mem::take(&mut self.line);
+            self.take(&line, ledger, note)?;
+            self.line = line;
+            self.line.clear();
+        }
+        self.line.extend_from_slice(rest);
+        if self.line.len() > LONGEST_LINE { Err(self.wrong("it is too long")) } else { Ok(()) }
+    }
+
+    /// The end: there must have been a header, and nothing without a line end.
+    pub(super) fn end(self) -> Result<Self, Damage> {
+        if self.lines == 0 || !self.line.is_empty() { Err(self.wrong("it is not whole")) } else { Ok(self) }
+    }
+
+    fn take(&mut self, line: &[u8], ledger: &Ledger, note: &mut dyn FnMut(Note)) -> Result<(), Damage> {
+        if line.len() > LONGEST_LINE {
+            return Err(self.wrong("it is too long"));
+        }
+        let text = std::str::from_utf8(line).map_err(|_| self.wrong("it is not UTF-8"))?;
+        if self.lines == 0 {
+            let header: Header = serde_json::from_str(text).map_err(|error| self.wrong(&error.to_string()))?;
+            if header.schema != SCHEMA {
+                let why = format!("its manifest has schema {}, and this mainstay reads {SCHEMA}", header.schema);
+                return Err(Damage::new(Flaw::Manifest, why, "use a newer mainstay, or `age -d … | tar xz`"));
+            }
+            self.lines = 1;
+            return Ok(());
+        }
+        let entry = Entry::from_line(text).map_err(|wrong| self.wrong(&wrong.0))?;
+        match ledger.marks.get(self.entries) {
+            Some(mark) if *mark == self::mark(&entry) => {}
+            Some(_) => return Err(differs(format!("`{}` is not what the manifest says", shown(&entry.path)))),
+            None => return Err(differs(format!("`{}` is in the manifest and not in the archive", shown(&entry.path)))),
+        }
+        entry.digest_into(&mut self.running);
+        let flags = [
+            (entry.flags.changed, Oddity::Changed, "it changed while it was read", &mut self.changed),
+            (entry.flags.damaged, Oddity::Damaged, "it shrank while it was read", &mut self.damaged),
+        ];
+        for (is_set, what, detail, count) in flags {
+            if is_set {
+                *count += 1;
+                note(Note { path: entry.path.clone(), what, detail: detail.into() });
+            }
+        }
+        self.entries += 1;
+        self.lines += 1;
+        Ok(())
+    }
+
+    fn wrong(&self, why: &str) -> Damage {
+        differs(format!("line {} of the manifest: {why}", self.lines + 1))
+    }
+}
+
+fn mark(entry: &Entry) -> u64 {
+    let mut digest = Sha256::new();
+    entry.digest_into(&mut digest);
+    let bytes: [u8; 32] = digest.finalize().into();
+    u64::from_be_bytes(bytes[..8].try_into().expect("eight bytes"))
+}
+
+fn differs(why: impl Into<String>) -> Damage {
+    Damage::new(Flaw::Manifest, why, "use another copy or an older archive, which `mainstay backup list` shows")
 }

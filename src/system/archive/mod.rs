@@ -1,29 +1,50 @@
 //! Archives: tar, packed, sealed by age; written and read as streams, with memory that does not grow with what is in them.
 //!
 //! An archive opens with `age -d … | tar xz` alone. Everything here blocks: it runs on threads of its own.
+//!
+//! Reading, from below: [`open`] makes a tar stream out of ciphertext, `entries` cuts it into what it holds, `reading` holds
+//! that against the manifest, and [`verify`] and [`extract`] say what becomes of it.
 
+mod accounts;
 mod blocks;
+mod entries;
+mod extract;
 mod gzip;
+mod keys;
 mod ledger;
+mod manifest;
 mod names;
 mod noise;
 mod notes;
+mod open;
 mod owners;
+mod reading;
 mod recipient;
+mod relay;
 mod seal;
 mod selection;
+mod shape;
 mod source;
+mod stage;
 mod survey;
 mod tape;
+mod tree;
+mod verify;
 mod walk;
 mod write;
 mod zstd;
 
-pub use seal::{RunKey, Seal};
-pub use survey::{Survey, survey};
-pub use write::write;
-
 use std::{fmt, fs::File, path::PathBuf};
+
+pub use accounts::Accounts;
+pub use extract::{Bits, Options as ExtractOptions, Owner, Staged, extract, extract_tar};
+pub use keys::{Keys, Nobody, Person};
+pub use reading::Terms;
+pub use seal::{RunKey, Seal};
+pub use stage::Stage;
+pub use survey::{Survey, survey};
+pub use verify::verify;
+pub use write::write;
 
 use crate::rules::{manifest::Mtime, sidecar::Contents};
 
@@ -109,6 +130,8 @@ pub enum Oddity {
     LeavesRoot,
     /// A folder whose content is left out: another file system is mounted there, or it is one of its own outer folders.
     OtherFileSystem,
+    /// It is more than a file: setuid, setgid or sticky, or with capabilities. A restore brings back an ordinary one.
+    Privileged,
     /// The archive has something else by this name: its manifest, the output of a dump; it is left out.
     Reserved,
     /// A socket, FIFO or device, left out.
@@ -141,8 +164,24 @@ pub struct Written {
 pub struct Limits {
     /// Bytes of the unpacked tar stream.
     pub unpacked: u64,
-    /// Entries.
+    /// Entries, without the manifest.
     pub entries: u64,
+    /// Bytes of all files together with their holes, which the stream does not have.
+    pub content: u64,
+}
+
+impl Limits {
+    /// What the signed sidecar of the archive says is in it.
+    pub fn of(contents: &Contents) -> Self {
+        let entries = contents.files.saturating_add(contents.directories).saturating_add(contents.links);
+        Self { unpacked: contents.unpacked, entries, content: contents.bytes }
+    }
+
+    /// For an archive that nobody vouches for, where `room` bytes are free: what does not fit is not unpacked.
+    pub fn of_stranger(room: u64) -> Self {
+        // A header and a body fill a block each, and no file system keeps a file in less than that either.
+        Self { unpacked: room, entries: room / 512, content: room }
+    }
 }
 
 /// An archive that was read to its end and is all right.
@@ -158,6 +197,8 @@ pub struct Verified {
     pub content: [u8; 32],
     /// Whether it has a manifest; one that was made by hand has none.
     pub manifest: bool,
+    /// What the operator should know: the first thousand of them.
+    pub notes: Vec<Note>,
 }
 
 /// Why an archive is not good.
@@ -184,6 +225,8 @@ pub enum Flaw {
     Manifest,
     /// It is not an archive of age, or not of a tar.
     NotAnArchive,
+    /// The operator wanted it to end.
+    Stopped,
     /// Reading or writing failed on this machine.
     System,
     /// The end is missing.
@@ -203,6 +246,7 @@ impl Flaw {
             Self::Hostile => "hostile",
             Self::Manifest => "manifest",
             Self::NotAnArchive => "not-an-archive",
+            Self::Stopped => "stopped",
             Self::System => "system",
             Self::Truncated => "truncated",
             Self::WrongKey => "wrong-key",
@@ -223,3 +267,5 @@ impl fmt::Display for Damage {
         f.write_str(&self.why)
     }
 }
+
+impl std::error::Error for Damage {}
