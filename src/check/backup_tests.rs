@@ -346,7 +346,11 @@ async fn a_repository_is_judged_by_remote_pushes_and_commits() {
     bed.tree.write("config/new.toml", "");
     bed.tree.write("forgotten.py", "");
     for file in [".gitignore", ".env", "config/new.toml", "forgotten.py"] {
-        std::process::Command::new("touch").args(["-d", "2026-11-02"]).arg(bed.tree.path().join(file)).status().unwrap();
+        std::process::Command::new("touch")
+            .args(["-d", "2026-11-02"])
+            .arg(bed.tree.path().join(file))
+            .status()
+            .unwrap();
     }
     let findings = bed.look("backup.repository").await;
     assert_eq!(verdict(&findings[0]), is(Status::Fail, "uncommitted"));

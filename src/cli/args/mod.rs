@@ -35,7 +35,7 @@ pub struct Cli {
 /// One variant a command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look at live sites and judge what is really served
+    /// Look at live sites and backups and judge what is really there
     Check(CheckArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
