@@ -4,6 +4,7 @@ mod catalog;
 mod list;
 pub mod prune;
 mod record;
+pub mod restore;
 mod settings;
 mod stock;
 #[cfg(test)]

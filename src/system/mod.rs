@@ -4,6 +4,8 @@
 //! findings.
 
 pub mod archive;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod cancel;
 pub mod clock;
 pub mod docker;
@@ -21,6 +23,7 @@ pub mod signature;
 pub mod state;
 pub mod store;
 pub mod tls;
+pub mod tree;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 

@@ -2,8 +2,12 @@
 //!
 //! An archive opens with `age -d … | tar xz` alone. Everything here blocks: it runs on threads of its own.
 //!
-//! Reading, from below: [`open`] makes a tar stream out of ciphertext, `entries` cuts it into what it holds, `reading` holds
-//! that against the manifest, and [`verify`] and [`extract`] say what becomes of it.
+//! Writing, from above: [`write()`] has a thread on which `walk` finds what `selection` keeps, `source` takes each file,
+//! `tape` makes tar of it and `listing` the manifest; `gzip` or `zstd` packs blocks of that on all cores, and [`Seal`] encrypts
+//! what comes out, in its order, on the caller's thread.
+//!
+//! Reading, from below: `open` makes a tar stream out of ciphertext, `entries` cuts it into what it holds, `reading` holds
+//! that against the manifest, and [`verify()`] and [`extract()`] say what becomes of it.
 
 mod accounts;
 mod blocks;
@@ -12,7 +16,7 @@ mod extract;
 mod gzip;
 mod keys;
 mod ledger;
-mod manifest;
+mod listing;
 mod names;
 mod noise;
 mod notes;
@@ -43,7 +47,7 @@ pub use reading::Terms;
 pub use seal::{RunKey, Seal};
 pub use stage::Stage;
 pub use survey::{Survey, survey};
-pub use verify::verify;
+pub use verify::{Glance, glance, verify};
 pub use write::write;
 
 use crate::rules::{manifest::Mtime, sidecar::Contents};

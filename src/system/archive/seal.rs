@@ -184,3 +184,6 @@ fn trouble(error: &EncryptError) -> Error {
     };
     Error::new(Kind::Failed, "encrypt to the recipients").because(error.to_string().trim()).hint(hint)
 }
+
+#[cfg(test)]
+mod tests;

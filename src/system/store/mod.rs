@@ -10,6 +10,9 @@ mod directory;
 pub(crate) mod memory;
 mod object;
 mod place;
+mod rclone;
+#[cfg(feature = "aws")]
+pub mod s3;
 mod trouble;
 
 use std::fs::File;
@@ -118,7 +121,10 @@ pub trait Draft: Send {
 pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<dyn Destination>> {
     match place {
         Place::Folder(path) => Ok(Box::new(directory::Directory::new(path, options, context))),
-        Place::Rclone(_) => Err(Error::new(Kind::Config, format!("use `{place}`")).because("rclone comes next")),
+        Place::Rclone(remote) => Ok(Box::new(rclone::Rclone::new(remote, options, context))),
+        #[cfg(feature = "aws")]
+        Place::S3 { bucket, prefix } => Ok(Box::new(s3::S3::new(bucket, prefix, options, context))),
+        #[cfg(not(feature = "aws"))]
         Place::S3 { .. } => Err(Error::new(Kind::Config, format!("use `{place}`"))
             .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
             .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")),
@@ -132,4 +138,23 @@ pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<d
 /// As [`open`].
 pub fn look(place: &Place, options: &Options, context: &Context) -> Result<Box<dyn Shelf>> {
     Ok(open(place, options, context)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn every_place_has_its_sort_and_its_address() {
+        let context = Context::real(BTreeMap::new(), "/".into());
+        for (place, address) in [
+            (Place::Folder("/mnt/usb/backups".into()), "/mnt/usb/backups"),
+            (Place::Rclone("gdrive:backups/prime".into()), "rclone:gdrive:backups/prime"),
+        ] {
+            assert_eq!(open(&place, &Options::default(), &context).unwrap().address(), address);
+            assert_eq!(look(&place, &Options::default(), &context).unwrap().address(), place.to_string());
+        }
+    }
 }
