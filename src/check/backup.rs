@@ -92,15 +92,9 @@ impl BackupScope<'_> {
     ///
     /// There is something to read, and it cannot be read.
     pub fn memory(&self) -> Result<Memory> {
-        let backup::Settings { state, project, .. } = &*self.backup.settings;
-        let record = Record::load(state, project, &self.set().name)?;
-        let mut accepted: Vec<PublicKey> = PublicKey::of_host(state)?.into_iter().collect();
-        for signer in &self.set().signers {
-            let key = signer
-                .parse()
-                .map_err(|why| Error::new(Kind::Config, format!("use the signer `{signer}`")).because(why))?;
-            accepted.push(key);
-        }
+        let settings = &self.backup.settings;
+        let record = Record::load(&settings.state, &settings.project, &self.set().name)?;
+        let accepted = settings.accepted(self.set())?;
         Ok(Memory { record, accepted })
     }
 

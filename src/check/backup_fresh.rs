@@ -13,7 +13,7 @@ use crate::{
     report::Finding,
     rules::{
         archive_id::ArchiveId,
-        backup_fresh::{Absence, Holdings, ID, Newest, Observation, Rehearsal, judge, judge_drill},
+        backup_fresh::{Absence, Changed, Holdings, ID, Newest, Observation, Rehearsal, judge, judge_drill},
     },
     system::store::{self, Options, Place, Reason, Trouble},
 };
@@ -58,7 +58,9 @@ async fn look(scope: &BackupScope<'_>) -> Vec<Finding> {
     };
     let mut findings = join_all(set.to.iter().map(|place| async {
         let seen = observe(place, &memory, scope, now).await;
-        judge(&set.name, &seen, set.max_age, now).by_hand(list(place))
+        let finding = judge(&set.name, &seen, set.max_age, now);
+        let by_hand = by_hand(place, &finding, &memory);
+        finding.by_hand(by_hand)
     }))
     .await;
     let drill = memory.record.drill.map(|drill| Rehearsal {
@@ -102,9 +104,9 @@ async fn catalog(place: &Place, memory: &Memory, scope: &BackupScope<'_>, now: T
     let options = Options {
         mounted: set.mounted,
         identity: record.destinations.get(&place.to_string()).and_then(|known| known.identity.clone()),
-        // Nothing is tidied up here.
-        owner: String::new(),
         s3: set.s3.clone(),
+        // The rest is for who writes.
+        ..Options::default()
     };
     let shelf = store::look(place, &options, scope.context).map_err(|error| {
         let fix = error.hints.first().cloned();
@@ -141,11 +143,27 @@ fn holdings(catalog: &Catalog, now: Timestamp) -> Holdings {
 }
 
 /// Whether the files have changed since the newest good archive, as far as this host remembers making it.
-async fn changed(held: &Holdings, memory: &Memory, scope: &BackupScope<'_>) -> Option<bool> {
+async fn changed(held: &Holdings, memory: &Memory, scope: &BackupScope<'_>) -> Changed {
     let last = memory.record.last.as_ref();
-    let last = last.filter(|last| held.good.as_ref().is_some_and(|good| good.id == last.id))?;
-    let sources = scope.sources().await.as_ref().ok()?;
-    Some(sources.metadata != last.metadata)
+    let last = last.filter(|last| held.good.as_ref().is_some_and(|good| good.id == last.id));
+    let Some(last) = last else { return Changed::NotKnown };
+    match scope.sources().await {
+        Ok(sources) if sources.metadata == last.metadata => Changed::No,
+        Ok(_) => Changed::Yes,
+        Err(error) => Changed::Unseen(error.to_string()),
+    }
+}
+
+/// The same by hand: what is there, and whether the newest sidecar is ours.
+fn by_hand(place: &Place, finding: &Finding, memory: &Memory) -> String {
+    let archive = finding.data.get("archive").and_then(|id| id.as_str());
+    match (place, archive, memory.accepted.first()) {
+        (Place::Folder(path), Some(id), Some(key)) => {
+            let sidecar = path.join(format!("{id}.json"));
+            format!("{} && minisign -V -P {key} -m {}", list(place), shell_words::quote(&sidecar.to_string_lossy()))
+        }
+        _ => list(place),
+    }
 }
 
 /// What a person types to see what is there.

@@ -45,7 +45,7 @@ impl Check<Backup> for BackupSecrets {
     fn by_hand(&self, backup: &Backup) -> String {
         let root = shell_words::quote(&backup.set.root.to_string_lossy()).into_owned();
         format!(
-            "cd {root} && ls -l .env* && git ls-files -- .env* && git log --all --full-history --oneline -- .env* && git check-ignore -v .env*"
+            "cd {root}; ls -l .env*; git ls-files -- .env*; git log --all --full-history --oneline -- .env*; git check-ignore -v .env*"
         )
     }
 }

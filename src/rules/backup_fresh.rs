@@ -38,8 +38,22 @@ pub struct Holdings {
     pub incomplete: Vec<String>,
     /// Gaps, repeats, dates that do not fit; in words.
     pub troubles: Vec<String>,
-    /// Whether the sources have changed since the newest good archive; `None` where that is not known.
-    pub changed: Option<bool>,
+    /// Whether the sources have changed since the newest good archive.
+    pub changed: Changed,
+}
+
+/// Whether files have changed since an archive was made of them.
+#[derive(Clone, Debug, Default, Eq, PartialEq)]
+pub enum Changed {
+    /// They have not.
+    No,
+    /// Another host made the archive, or this one does not remember: only its age tells.
+    #[default]
+    NotKnown,
+    /// They cannot be looked at; why.
+    Unseen(String),
+    /// They have.
+    Yes,
 }
 
 /// An archive.
@@ -142,10 +156,15 @@ fn of_holdings(subject: &str, seen: &Observation, held: &Holdings, max_age: Dura
         Finding::fail(ID, subject, format!("the newest good archive in `{place}` is {old} old"))
             .fix(format!("{create}, and see why it does not run by itself: `mainstay timers show`"))
             .data("reason", "stale")
-    } else if held.changed == Some(true) {
+    } else if held.changed == Changed::Yes {
         Finding::fail(ID, subject, format!("files have changed since the newest good archive in `{place}`, {old} ago"))
             .fix(create)
             .data("reason", "changed")
+    } else if let Changed::Unseen(why) = &held.changed {
+        Finding::unknown(ID, subject, format!("the files cannot be compared with the newest archive in `{place}`"))
+            .cause(why.clone())
+            .fix(format!("see what a backup would say: mainstay backup create {subject} --dry-run"))
+            .data("reason", "sources")
     } else if let Some((id, why)) = held.strange.first() {
         Finding::fail(ID, subject, format!("`{place}` holds an archive that is not ours: {why}"))
             .observed(id.clone())
@@ -168,11 +187,14 @@ fn of_holdings(subject: &str, seen: &Observation, held: &Holdings, max_age: Dura
     } else {
         Finding::pass(ID, subject, format!("`{place}` has a good archive, {old} old"))
     };
-    let finding = finding
-        .expected(expected)
-        .data("archive", good.id.clone())
-        .data("age_seconds", age.as_secs())
-        .data("changed", held.changed);
+    let finding = finding.expected(expected).data("archive", good.id.clone()).data("age_seconds", age.as_secs()).data(
+        "changed",
+        match held.changed {
+            Changed::No => Some(false),
+            Changed::Yes => Some(true),
+            Changed::NotKnown | Changed::Unseen(_) => None,
+        },
+    );
     with_remarks(finding, remarks)
 }
 
@@ -273,13 +295,14 @@ mod tests {
         let odd = |id: &str| vec![(id.to_owned(), "it is so".to_owned())];
         let table = [
             (good(3), Status::Pass, None),
-            (Holdings { changed: Some(false), ..good(3) }, Status::Pass, None),
+            (Holdings { changed: Changed::No, ..good(3) }, Status::Pass, None),
             (good(7 * 24), Status::Pass, None),
             (good(7 * 24 + 1), Status::Fail, Some("stale")),
             (Holdings::default(), Status::Fail, Some("none")),
             (Holdings { suspect: odd("x"), ..Holdings::default() }, Status::Fail, Some("none")),
-            (Holdings { changed: Some(true), ..good(3) }, Status::Fail, Some("changed")),
-            (Holdings { changed: Some(true), ..good(8 * 24) }, Status::Fail, Some("stale")),
+            (Holdings { changed: Changed::Yes, ..good(3) }, Status::Fail, Some("changed")),
+            (Holdings { changed: Changed::Yes, ..good(8 * 24) }, Status::Fail, Some("stale")),
+            (Holdings { changed: Changed::Unseen("x".into()), ..good(3) }, Status::Unknown, Some("sources")),
             (good(0), Status::Pass, None),
             (good(-1), Status::Pass, None),
             (good(-2), Status::Fail, Some("future")),

@@ -41,16 +41,14 @@ fn sample(root: &Path) {
 fn by_hand(bed: &Bed, identity: &age::x25519::Identity) -> Option<PathBuf> {
     let file = bed.place.path().join("by-hand.tar.gz.age");
     let line = format!("tar -cz -H posix -f - -- .env config | age -r {} -o \"$0\"", identity.to_public());
-    let done =
-        Command::new("sh").args(["-c", &line]).arg(&file).current_dir(bed.archive()).stderr(Stdio::null()).status();
+    let done = Command::new("sh").args(["-c", &line]).arg(&file).current_dir(bed.archive()).stderr(Stdio::null()).status();
     done.is_ok_and(|status| status.success()).then_some(file)
 }
 
 fn request(bed: &Bed, file: PathBuf, identity: age::x25519::Identity) -> Request {
     let request = bed.request();
     let unpack = Arc::new(Sealed::new(Arc::new(Keys::of(identity)), None, Privileges::Drop));
-    let source =
-        Source { shelf: Arc::new(OneFile(file)), sidecar: None, origin: Origin::Unsigned, unpack, ..request.source };
+    let source = Source { shelf: Arc::new(OneFile(file)), sidecar: None, origin: Origin::Unsigned, unpack, ..request.source };
     Request { source, unsigned: Unsigned::Accept, ..request }
 }
 
@@ -94,10 +92,7 @@ fn backup_case_11_the_wrong_key_restores_nothing_and_names_the_right_one() {
     sample(&bed.archive());
     let identity = age::x25519::Identity::generate();
     let Some(file) = by_hand(&bed, &identity) else {
-        return skipped(
-            "backup_case_11_the_wrong_key_restores_nothing_and_names_the_right_one",
-            "tar or age is missing",
-        );
+        return skipped("backup_case_11_the_wrong_key_restores_nothing_and_names_the_right_one", "tar or age is missing");
     };
     let finding = refused(request(&bed, file, age::x25519::Identity::generate()));
     assert_eq!(finding.data["reason"], "wrong-key");
