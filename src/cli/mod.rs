@@ -3,7 +3,9 @@
 //! One variant and one arm a command; what a command does lives in its job below.
 
 pub mod args;
+mod backup;
 pub mod config;
+mod confirm;
 pub mod console;
 pub mod exit;
 pub mod output;
@@ -60,8 +62,8 @@ pub async fn run(arguments: Vec<OsString>, mut context: Context) -> u8 {
     };
     let done = tokio::select! {
         biased;
-        () = context.cancel.raised(1) => Err(Error::new(Kind::Interrupted, "finish").because("a signal ended the run")),
-        done = dispatch(&cli, &context) => done,
+        () = context.cancel.raised(cli.command.patience()) => Err(Error::new(Kind::Interrupted, "finish").because("a signal ended the run")),
+        done = dispatch(&cli, &console, &context) => done,
     };
     match done.map(|done| deliver(done, &outputs, &view, &context)) {
         Ok(Ok(code)) => code,
@@ -86,8 +88,9 @@ enum Done {
     Text(String),
 }
 
-async fn dispatch(cli: &Cli, context: &Context) -> Result<Done> {
+async fn dispatch(cli: &Cli, console: &Console, context: &Context) -> Result<Done> {
     match &cli.command {
+        Command::Backup(args) => backup::run(&args.command, cli, console, context).await,
         Command::Check(args) => check(args, cli, context).await,
         Command::Config(args) => configure(args.command, cli, context),
         Command::Completions { shell } => {

@@ -1,5 +1,6 @@
 //! The command line: clap derives and help texts, one file a command. Nothing is decided here.
 
+mod backup;
 mod check;
 mod config;
 
@@ -13,6 +14,10 @@ use super::{
 };
 use crate::rules::units;
 
+pub use backup::{
+    BackupArgs, BackupCommand, BackupCreateArgs, BackupDrillArgs, BackupInitArgs, BackupKeygenArgs, BackupListArgs,
+    BackupPruneArgs, BackupRestoreArgs, BackupVerifyArgs, From,
+};
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
 
@@ -37,6 +42,8 @@ pub struct Cli {
 pub enum Command {
     /// Look at live sites and backups and judge what is really there
     Check(CheckArgs),
+    /// Back up secrets and configuration, and prove that they can be restored
+    Backup(BackupArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -52,9 +59,19 @@ pub enum Command {
 }
 
 impl Command {
+    /// How many signals it takes to end the command where it stands. What changes something ends itself at the first one,
+    /// when it has put back what it owes.
+    pub fn patience(&self) -> u32 {
+        match self {
+            Self::Backup(_) => 2,
+            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => 1,
+        }
+    }
+
     /// The name as the operator types it.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Backup(args) => args.command.name(),
             Self::Check(_) => "check",
             Self::Config(_) => "config",
             Self::Completions { .. } => "completions",

@@ -3,6 +3,7 @@
 //!
 //! A format is one file with a unit struct that implements [`Render`], and one line in [`REGISTRY`].
 
+pub mod archives;
 mod fold;
 mod github;
 #[cfg(test)]

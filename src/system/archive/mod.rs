@@ -23,6 +23,8 @@ mod notes;
 mod open;
 mod owners;
 mod reading;
+#[cfg(test)]
+mod reading_tests;
 mod recipient;
 mod relay;
 mod seal;
@@ -189,7 +191,7 @@ impl Limits {
 }
 
 /// An archive that was read to its end and is all right.
-#[derive(Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verified {
     /// The length of the ciphertext.
     pub bytes: u64,

@@ -144,7 +144,7 @@ impl<'a> Scribe<'a> {
                     return match self.reader.take(|| found.open()) {
                         Ok(taken) => {
                             if taken.stat.st_nlink > 1 {
-                                let others = u64::from(taken.stat.st_nlink) - 1;
+                                let others = taken.stat.st_nlink - 1;
                                 self.linked.insert(identity(&taken.stat), (path.to_vec(), others));
                             }
                             let entry = self.entry(path, &taken.stat);
