@@ -113,7 +113,9 @@ async fn catalog(place: &Place, memory: &Memory, scope: &BackupScope<'_>, now: T
         let fix = fix.unwrap_or_else(|| "take the destination out of `to`, or correct it".to_owned());
         Trouble::new(Reason::Configuration, error.why.join(": "), fix)
     })?;
-    shelf.inspect().await?;
+    if shelf.inspect().await?.is_new {
+        return Ok(Catalog::default());
+    }
     let query = Query::of(&scope.backup.settings.project, set, &memory.accepted, record, now);
     Catalog::read(shelf.as_ref(), &query).await
 }
