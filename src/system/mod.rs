@@ -24,6 +24,7 @@ pub mod state;
 pub mod store;
 pub mod tls;
 pub mod tree;
+pub mod zone;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 
