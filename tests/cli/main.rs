@@ -8,6 +8,7 @@ mod bed;
 mod config;
 mod pages;
 mod program;
+mod schedule;
 mod server;
 mod signals;
 mod site;

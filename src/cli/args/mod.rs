@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod config;
+mod schedule;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -20,6 +21,7 @@ pub use backup::{
 };
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
+pub use schedule::{ScheduleArgs, ScheduleCommand, SimulateArgs};
 
 /// Carry out the maintenance runbook: look, plan, apply, prove
 ///
@@ -44,6 +46,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Back up secrets and configuration, and prove that they can be restored
     Backup(BackupArgs),
+    /// Say when machines run, and what that means
+    Schedule(ScheduleArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -64,7 +68,7 @@ impl Command {
     pub fn patience(&self) -> u32 {
         match self {
             Self::Backup(_) => 2,
-            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => 1,
+            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Schedule(_) => 1,
         }
     }
 
@@ -73,6 +77,7 @@ impl Command {
         match self {
             Self::Backup(args) => args.command.name(),
             Self::Check(_) => "check",
+            Self::Schedule(args) => args.command.name(),
             Self::Config(_) => "config",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",

@@ -24,7 +24,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use jiff::Timestamp;
 
-pub use text::{line, visible};
+pub use text::{line, visible, wrap};
 
 use crate::{
     error::{Error, Kind},

@@ -1,5 +1,4 @@
 //! The whole suite over stores that others wrote: moto, and s3s-fs. Each is started on a free port and ended by its process.
-#![expect(clippy::print_stdout, reason = "a skipped test is counted by its name")]
 
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
