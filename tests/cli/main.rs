@@ -4,6 +4,7 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says so; tests/run counts these lines")]
 
 mod backup;
+mod backup_check;
 mod bed;
 mod config;
 mod pages;
