@@ -34,6 +34,11 @@ enum Lock {
 pub struct RunKey(Box<dyn Identity + Send + Sync>);
 
 impl RunKey {
+    /// The identity itself, for [`Keys::of_run`](super::Keys::of_run).
+    pub(super) fn into_identity(self) -> Box<dyn Identity + Send + Sync> {
+        self.0
+    }
+
     /// The identity, for the one who decrypts.
     pub fn identity(&self) -> &(dyn Identity + Send + Sync) {
         &*self.0

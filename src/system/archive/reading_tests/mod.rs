@@ -4,6 +4,7 @@ mod damaged;
 mod foreign;
 mod hostile;
 mod opening;
+mod ours;
 
 use std::{
     collections::BTreeMap,
