@@ -1,6 +1,9 @@
 //! Whether the secrets that are backed up are secrets still: not in git, not for everybody on the machine to read.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    path::{Path, PathBuf},
+};
 
 use crate::{
     report::{Finding, Status},
