@@ -44,7 +44,7 @@ pub use accounts::Accounts;
 pub use extract::{Bits, Options as ExtractOptions, Owner, Staged, extract, extract_tar};
 pub use keys::{Keys, Nobody, Person};
 pub use reading::Terms;
-pub use seal::{RunKey, Seal};
+pub use seal::Seal;
 pub use stage::Stage;
 pub use survey::{Survey, survey};
 pub use verify::verify;

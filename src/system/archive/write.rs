@@ -12,10 +12,11 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Compression, Extra, Oddity, Recipe, Survey, Written, gzip,
+    keys::Keys,
     manifest::Manifest,
     notes::Notes,
     owners::Owners,
-    seal::{RunKey, Seal},
+    seal::Seal,
     source::{Care, Reader, Taken},
     tape::Tape,
     walk::{Found, Identity, Walk, What, identity},
@@ -37,7 +38,8 @@ const SMALL: u64 = 64 << 20;
 /// What is stored is handed on in pieces of this size.
 const PIECE: usize = 1 << 20;
 
-/// Writes an archive of what the recipe names into `sink`, and gives the key that opens what this run has written.
+/// Writes an archive of what the recipe names into `sink`, and gives what opens it, so that it can be read back: a key that
+/// only this run has, or the passphrase; `None` where the recipients accept no further key.
 ///
 /// `survey` is what [`survey()`](super::survey()) found just before; `tick` is told the bytes of sources that were read.
 /// After an error `sink` holds a beginning that nothing opens: the last part of the age file is missing.
@@ -53,7 +55,7 @@ pub fn write(
     sink: &mut dyn Write,
     tick: &(dyn Fn(u64) + Sync),
     cancel: &Cancel,
-) -> Result<(Written, Option<RunKey>)> {
+) -> Result<(Written, Option<Keys>)> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let mut measured = Measured { sink: BufWriter::with_capacity(PIECE, sink), bytes: 0, digest: Sha256::new() };
     let (mut sealed, key) = seal.begin(&mut measured)?;
@@ -63,8 +65,7 @@ pub fn write(
             let level = if survey.bytes < SMALL { 6 } else { 4 };
             gzip::pack(level, cores.min(16), produce, &mut sealed)
         }
-        // Each of its threads takes 8 MiB.
-        Compression::Zstd => zstd::pack(cores.min(6), produce, &mut sealed),
+        Compression::Zstd => zstd::pack(cores, produce, &mut sealed),
     };
     let (contents, content, notes) = made?;
     sealed.finish().and_then(Write::flush).map_err(|error| cannot_store(&error))?;
