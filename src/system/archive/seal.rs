@@ -8,11 +8,11 @@ use std::{
 };
 
 use age::{
-    EncryptError, Encryptor, NoCallbacks, plugin::RecipientPluginV1, scrypt, secrecy::SecretString,
+    EncryptError, Encryptor, Identity, NoCallbacks, plugin::RecipientPluginV1, scrypt, secrecy::SecretString,
     stream::StreamWriter, x25519,
 };
 
-use super::{keys::Keys, recipient::Recipient};
+use super::recipient::Recipient;
 use crate::error::{Error, Kind, Result};
 
 /// How costly a passphrase is made to guess: 2^18 rounds of scrypt, about a second and 256 MiB, as `age -p` does. Fixed and
@@ -28,6 +28,28 @@ pub struct Seal {
 enum Lock {
     Passphrase { passphrase: SecretString, work: u8 },
     Recipients(Vec<Box<dyn age::Recipient + Send + Sync>>),
+}
+
+/// Opens one archive that this run has made, and dies with the run.
+pub struct RunKey(Box<dyn Identity + Send + Sync>);
+
+impl RunKey {
+    /// The identity, for a test that decrypts by itself.
+    #[cfg(test)]
+    pub(super) fn identity(&self) -> &(dyn Identity + Send + Sync) {
+        &*self.0
+    }
+
+    /// The identity, for the one who decrypts.
+    pub(super) fn into_identity(self) -> Box<dyn Identity + Send + Sync> {
+        self.0
+    }
+}
+
+impl fmt::Debug for RunKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RunKey")
+    }
 }
 
 impl fmt::Debug for Seal {
@@ -100,21 +122,23 @@ impl Seal {
 
     /// Begins an age file. What is written is whole only after `finish`; before, its end is missing and nothing opens it.
     ///
-    /// Also gives what opens it: the run's own key, which dies with the run, or the passphrase. It is `None` where the recipients accept no other beside them: those that are safe from quantum
+    /// The run's key is `None` where the recipients accept no other beside them: those that are safe from quantum
     /// computers.
-    pub(super) fn begin<W: Write>(&self, out: W) -> Result<(StreamWriter<W>, Option<Keys>)> {
+    pub(super) fn begin<W: Write>(&self, out: W) -> Result<(StreamWriter<W>, Option<RunKey>)> {
         let (encryptor, key) = self.encryptor().map_err(|error| trouble(&error))?;
         let stream = encryptor.wrap_output(out).map_err(|error| super::write::cannot_store(&error))?;
         Ok((stream, key))
     }
 
-    fn encryptor(&self) -> Result<(Encryptor, Option<Keys>), EncryptError> {
+    fn encryptor(&self) -> Result<(Encryptor, Option<RunKey>), EncryptError> {
         match &self.lock {
             Lock::Passphrase { passphrase, work } => {
                 let mut recipient = scrypt::Recipient::new(passphrase.clone());
                 recipient.set_work_factor(*work);
+                let mut identity = scrypt::Identity::new(passphrase.clone());
+                identity.set_max_work_factor(*work);
                 let encryptor = Encryptor::with_recipients(std::iter::once(&recipient as _))?;
-                Ok((encryptor, Some(Keys::passphrase(passphrase.clone()))))
+                Ok((encryptor, Some(RunKey(Box::new(identity)))))
             }
             Lock::Recipients(recipients) => {
                 let theirs = || recipients.iter().map(|recipient| &**recipient as &dyn age::Recipient);
@@ -125,7 +149,7 @@ impl Seal {
                     Err(EncryptError::IncompatibleRecipients { .. }) => {
                         Ok((Encryptor::with_recipients(theirs())?, None))
                     }
-                    encryptor => Ok((encryptor?, Some(Keys::of(own)))),
+                    encryptor => Ok((encryptor?, Some(RunKey(Box::new(own))))),
                 }
             }
         }
@@ -141,7 +165,7 @@ fn boxed(recipients: impl Iterator<Item = Recipient>) -> Result<Vec<Box<dyn age:
             Recipient::Plugin(recipient) => plugged.push(recipient),
             Recipient::Ssh(recipient) => all.push(Box::new(recipient)),
             Recipient::Tag(recipient) => all.push(Box::new(recipient)),
-            Recipient::TagPq(recipient) => all.push(Box::new(recipient)),
+            Recipient::TagPq(recipient) => all.push(recipient),
             Recipient::X25519(recipient) => all.push(Box::new(recipient)),
         }
     }

@@ -12,11 +12,10 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Compression, Extra, Oddity, Recipe, Survey, Written, gzip,
-    keys::Keys,
-    manifest::Manifest,
+    listing::Listing,
     notes::Notes,
     owners::Owners,
-    seal::Seal,
+    seal::{RunKey, Seal},
     source::{Care, Reader, Taken},
     tape::Tape,
     walk::{Found, Identity, Walk, What, identity},
@@ -38,8 +37,7 @@ const SMALL: u64 = 64 << 20;
 /// What is stored is handed on in pieces of this size.
 const PIECE: usize = 1 << 20;
 
-/// Writes an archive of what the recipe names into `sink`, and gives what opens it, so that it can be read back: a key that
-/// only this run has, or the passphrase; `None` where the recipients accept no further key.
+/// Writes an archive of what the recipe names into `sink`, and gives the key that opens what this run has written.
 ///
 /// `survey` is what [`survey()`](super::survey()) found just before; `tick` is told the bytes of sources that were read.
 /// After an error `sink` holds a beginning that nothing opens: the last part of the age file is missing.
@@ -55,7 +53,7 @@ pub fn write(
     sink: &mut dyn Write,
     tick: &(dyn Fn(u64) + Sync),
     cancel: &Cancel,
-) -> Result<(Written, Option<Keys>)> {
+) -> Result<(Written, Option<RunKey>)> {
     let cores = thread::available_parallelism().map_or(1, NonZero::get);
     let mut measured = Measured { sink: BufWriter::with_capacity(PIECE, sink), bytes: 0, digest: Sha256::new() };
     let (mut sealed, key) = seal.begin(&mut measured)?;
@@ -102,7 +100,7 @@ impl<W: Write> Write for Measured<W> {
 /// Makes the tar stream.
 struct Scribe<'a> {
     tape: Tape<&'a mut dyn Write>,
-    manifest: Manifest,
+    listing: Listing,
     owners: Owners,
     reader: Reader,
     /// Files that have other names still to come: where they are in the archive, and how many names.
@@ -114,7 +112,7 @@ impl<'a> Scribe<'a> {
     fn new(recipe: &Recipe, tick: &'a (dyn Fn(u64) + Sync), out: &'a mut dyn Write) -> Result<Self> {
         Ok(Self {
             tape: Tape::new(out),
-            manifest: Manifest::new(&recipe.id, &recipe.root)?,
+            listing: Listing::new(&recipe.id, &recipe.root)?,
             owners: Owners::default(),
             reader: Reader::new(Care::default()),
             linked: HashMap::new(),
@@ -130,7 +128,7 @@ impl<'a> Scribe<'a> {
             self.extra(extra, &mut notes)?;
         }
         let created = recipe.id.parse::<ArchiveId>().map_or(0, |id| id.created().as_second());
-        let (contents, content) = self.manifest.close(self.tape, Mtime { seconds: created, nanos: 0 })?;
+        let (contents, content) = self.listing.close(self.tape, Mtime { seconds: created, nanos: 0 })?;
         Ok((Contents { unreadable: notes.unreadable(), ..contents }, content, notes.into_vec()))
     }
 
@@ -145,7 +143,7 @@ impl<'a> Scribe<'a> {
                     return match self.reader.take(|| found.open()) {
                         Ok(taken) => {
                             if taken.stat.st_nlink > 1 {
-                                let others = u64::from(taken.stat.st_nlink) - 1;
+                                let others = taken.stat.st_nlink - 1;
                                 self.linked.insert(identity(&taken.stat), (path.to_vec(), others));
                             }
                             let entry = self.entry(path, &taken.stat);
@@ -161,7 +159,7 @@ impl<'a> Scribe<'a> {
         };
         let entry = Entry { kind, ..self.entry(path, stat) };
         self.tape.head(&entry).map_err(|error| cannot_store(&error))?;
-        self.manifest.add(&entry)
+        self.listing.add(&entry)
     }
 
     /// A file that is not below the root.
@@ -199,7 +197,7 @@ impl<'a> Scribe<'a> {
             }
             _ => {}
         }
-        self.manifest.add(&entry)
+        self.listing.add(&entry)
     }
 
     /// The name under which a file with several names is in the archive already.

@@ -15,6 +15,9 @@ pub struct Command {
     pub folder: Option<PathBuf>,
     /// Written to standard input, which is closed then; without it standard input is empty.
     pub input: Option<Vec<u8>>,
+    /// What standard input is instead: an open file. The program can also open it anew, as `/dev/stdin`, whether the file
+    /// has a name or not.
+    pub source: Option<Arc<File>>,
     /// After this the group gets TERM, and KILL two seconds later.
     pub timeout: Duration,
     /// At most this many bytes of each stream are kept; the rest is read and dropped.
@@ -32,6 +35,7 @@ impl Command {
             environment: Vec::new(),
             folder: None,
             input: None,
+            source: None,
             timeout: Duration::from_secs(30),
             limit: 16 << 20,
             sink: None,
@@ -65,6 +69,12 @@ impl Command {
     /// Sets what is written to standard input.
     pub fn input(mut self, bytes: impl Into<Vec<u8>>) -> Self {
         self.input = Some(bytes.into());
+        self
+    }
+
+    /// Takes standard input straight from a file.
+    pub fn read_from(mut self, source: impl Into<Arc<File>>) -> Self {
+        self.source = Some(source.into());
         self
     }
 

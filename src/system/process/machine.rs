@@ -26,7 +26,11 @@ async fn run(command: Command) -> Result<Output, Failure> {
     process
         .args(&command.arguments)
         .envs(command.environment.iter().map(|(name, value)| (name, value)))
-        .stdin(if command.input.is_some() { Stdio::piped() } else { Stdio::null() })
+        .stdin(match &command.source {
+            Some(source) => source.try_clone().map_err(|error| Failure::System(error.to_string()))?.into(),
+            None if command.input.is_some() => Stdio::piped(),
+            None => Stdio::null(),
+        })
         .stdout(match &command.sink {
             Some(sink) => sink.try_clone().map_err(|error| Failure::System(error.to_string()))?.into(),
             None => Stdio::piped(),
@@ -147,6 +151,16 @@ mod tests {
         let mut command = Command::new("cat");
         command.input = Some(b"hello".to_vec());
         assert_eq!(run(command).await.unwrap().text(), "hello");
+    }
+
+    #[tokio::test]
+    async fn input_can_come_straight_from_a_file_without_a_name_that_the_program_opens_anew() {
+        use std::io::Write;
+        let mut file = tempfile::tempfile().unwrap();
+        // Our own position is at the end now; who opens the file anew begins at its beginning.
+        file.write_all(b"hello").unwrap();
+        let output = run(sh("cat; cat /dev/stdin; stat -Lc %s /dev/stdin").read_from(file)).await.unwrap();
+        assert_eq!(output.text(), "hello5\n");
     }
 
     #[tokio::test]

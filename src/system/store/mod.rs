@@ -6,11 +6,16 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod directory;
+#[cfg(test)]
+pub(crate) mod memory;
 mod object;
 mod place;
+mod rclone;
+#[cfg(feature = "aws")]
+pub mod s3;
 mod trouble;
 
-use std::fs::File;
+use std::{fs::File, io::Read};
 
 use futures_util::future::BoxFuture;
 pub use object::{Body, Condition, Object, Reading, Receipt};
@@ -18,12 +23,18 @@ pub use place::{Mounted, Options, Place, S3Options};
 pub use trouble::{Reason, Trouble};
 
 use super::Context;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 
 /// The looking half of a destination.
 pub trait Shelf: Send + Sync {
     /// The address as the configuration has it; what people call the destination.
     fn address(&self) -> &str;
+
+    /// Whether [`Object::modified`] is by the store's own clock, which nobody who stores something can set: then a name with
+    /// another date is a sign of a wrong clock or of a forgery. The dates of files are anybody's.
+    fn keeps_time(&self) -> bool {
+        false
+    }
 
     /// Whether the destination is there and is the right one: mounted, with its marker, reachable, not public. Writes
     /// nothing.
@@ -102,6 +113,25 @@ pub trait Draft: Send {
     fn keep(self: Box<Self>, name: &str) -> Result<Receipt, Trouble>;
 }
 
+/// Reads a small object whole.
+///
+/// # Errors
+///
+/// As [`Shelf::open`], or it is larger than `limit` bytes.
+pub async fn fetch(shelf: &dyn Shelf, name: &str, limit: u64) -> Result<Vec<u8>, Trouble> {
+    let Reading { reader, done } = shelf.open(name).await?;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        reader.take(limit + 1).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let (bytes, done) = tokio::join!(read, done);
+    done?;
+    let broken =
+        |why: String| Trouble::new(Reason::Damaged, format!("`{name}` cannot be read: {why}"), "check the medium");
+    let bytes = bytes.map_err(|panic| broken(panic.to_string()))?.map_err(|error| broken(error.to_string()))?;
+    if bytes.len() as u64 > limit { Err(broken(format!("it is larger than {limit} bytes"))) } else { Ok(bytes) }
+}
+
 /// Opens the destination at a place: one line for each sort.
 ///
 /// # Errors
@@ -110,11 +140,20 @@ pub trait Draft: Send {
 pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<dyn Destination>> {
     match place {
         Place::Folder(path) => Ok(Box::new(directory::Directory::new(path, options, context))),
-        Place::Rclone(_) => Err(Error::new(Kind::Config, format!("use `{place}`")).because("rclone comes next")),
-        Place::S3 { .. } => Err(Error::new(Kind::Config, format!("use `{place}`"))
-            .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
-            .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")),
+        Place::Rclone(remote) => Ok(Box::new(rclone::Rclone::new(remote, options, context))),
+        #[cfg(feature = "aws")]
+        Place::S3 { bucket, prefix } => Ok(Box::new(s3::S3::new(bucket, prefix, options, context))),
+        #[cfg(not(feature = "aws"))]
+        Place::S3 { .. } => Err(left_out(place)),
     }
+}
+
+/// S3 in a build without it.
+#[cfg(not(feature = "aws"))]
+fn left_out(place: &Place) -> crate::error::Error {
+    crate::error::Error::new(crate::error::Kind::Config, format!("use `{place}`"))
+        .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
+        .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")
 }
 
 /// Opens the looking half of the destination at a place.
@@ -124,4 +163,23 @@ pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<d
 /// As [`open`].
 pub fn look(place: &Place, options: &Options, context: &Context) -> Result<Box<dyn Shelf>> {
     Ok(open(place, options, context)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn every_place_has_its_sort_and_its_address() {
+        let context = Context::real(BTreeMap::new(), "/".into());
+        for (place, address) in [
+            (Place::Folder("/mnt/usb/backups".into()), "/mnt/usb/backups"),
+            (Place::Rclone("gdrive:backups/prime".into()), "rclone:gdrive:backups/prime"),
+        ] {
+            assert_eq!(open(&place, &Options::default(), &context).unwrap().address(), address);
+            assert_eq!(look(&place, &Options::default(), &context).unwrap().address(), place.to_string());
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{fs, io::Read, process::Command};
 
-use age::{Identity, secrecy::ExposeSecret};
+use age::secrecy::ExposeSecret;
 
 use super::*;
 
@@ -13,7 +13,7 @@ fn key() -> (String, age::x25519::Identity) {
     (identity.to_public().to_string(), identity)
 }
 
-fn sealed(seal: &Seal) -> (Vec<u8>, Option<Keys>) {
+fn sealed(seal: &Seal) -> (Vec<u8>, Option<RunKey>) {
     let mut out = Vec::new();
     let (mut stream, key) = seal.begin(&mut out).unwrap();
     stream.write_all(b"secret").unwrap();
@@ -56,7 +56,7 @@ fn every_sort_of_key_opens_what_is_sealed_for_it() {
         let output = Command::new("age").args(["-d", "-i", name, "x.age"]).current_dir(place.path()).output().unwrap();
         assert_eq!(output.stdout, b"secret", "{name}: {}", String::from_utf8_lossy(&output.stderr));
     }
-    assert_eq!(opened(&bytes, run.unwrap().identities().next().unwrap()), "secret");
+    assert_eq!(opened(&bytes, run.unwrap().identity()), "secret");
     for (name, fingerprint) in ["ed25519", "rsa"].iter().zip(seal.fingerprints()) {
         let listed = Command::new("ssh-keygen").args(["-l", "-f", name]).current_dir(place.path()).output().unwrap();
         let listed = String::from_utf8(listed.stdout).unwrap();
@@ -116,7 +116,7 @@ fn backup_case_54_the_runs_key_is_added_only_where_it_may_be() {
     *work = 2;
     let (bytes, run) = sealed(&seal);
     assert_eq!(stanzas(&bytes), ["scrypt"]);
-    assert_eq!(opened(&bytes, run.unwrap().identities().next().unwrap()), "secret", "the passphrase itself is at hand");
+    assert_eq!(opened(&bytes, run.unwrap().identity()), "secret", "the passphrase itself is at hand");
     assert_eq!(seal.fingerprints(), ["passphrase"]);
     assert_eq!(seal.warnings(), Vec::<String>::new());
 

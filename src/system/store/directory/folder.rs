@@ -214,7 +214,9 @@ impl Folder {
             Way::Rename => renameat_with(self, from, self, to, RenameFlags::NOREPLACE),
             Way::Link => {
                 linkat(self, from, self, to, AtFlags::empty())?;
-                unlinkat(self, from, AtFlags::empty())
+                // It has its name; the temporary one is removed again when its value is dropped, and by the next run.
+                let _ = unlinkat(self, from, AtFlags::empty());
+                Ok(())
             }
             Way::Look => match statat(self, to, AtFlags::SYMLINK_NOFOLLOW) {
                 Ok(_) => Err(Errno::EXIST),

@@ -16,7 +16,7 @@ mod tests;
 
 use std::{
     fs::{self, File},
-    os::unix::fs::{FileExt, MetadataExt},
+    os::unix::fs::{DirBuilderExt, FileExt, MetadataExt},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -290,7 +290,7 @@ impl Site {
 
     /// Makes the folder itself, durable like what goes into it.
     fn make(&self) -> Result<(), Trouble> {
-        match fs::create_dir(&self.path) {
+        match fs::DirBuilder::new().mode(0o700).create(&self.path) {
             // Another run has just made it.
             Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => {
                 return Err(Trouble::of_io(&error, &self.path).doing("make it"));
