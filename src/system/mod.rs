@@ -4,6 +4,8 @@
 //! findings.
 
 pub mod archive;
+#[cfg(feature = "aws")]
+pub mod aws;
 pub mod cancel;
 pub mod clock;
 pub mod docker;
@@ -19,6 +21,8 @@ pub mod signature;
 pub mod state;
 pub mod store;
 pub mod tls;
+pub mod tree;
+pub mod zone;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 

@@ -7,6 +7,7 @@ mod bed;
 mod config;
 mod pages;
 mod program;
+mod schedule;
 mod server;
 mod signals;
 mod site;

@@ -109,7 +109,9 @@ impl<'a> Tree<'a> {
             statat(&beside, target_name, AtFlags::SYMLINK_NOFOLLOW).map(|stat| FileType::from_raw_mode(stat.st_mode));
         match kind {
             Ok(FileType::RegularFile | FileType::Symlink) => {}
-            Err(Errno::NOENT) => return Err(unselected(path, target)),
+            Err(Errno::NOENT) => {
+                return Err(hostile(format!("the hard link `{}` leads to nothing that comes before it", shown(path))));
+            }
             _ => return Err(hostile(format!("the hard link `{}` leads to what is no file", shown(path)))),
         }
         if path == target {
@@ -242,12 +244,6 @@ fn timespec(mtime: Mtime) -> Timespec {
 
 fn times(mtime: Timespec) -> Timestamps {
     Timestamps { last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT }, last_modification: mtime }
-}
-
-fn unselected(path: &[u8], target: &[u8]) -> Damage {
-    let (path, target) = (shown(path), shown(target));
-    let why = format!("`{path}` is another name of `{target}`, which is not restored with it");
-    Damage::new(Flaw::System, why, format!("include `{target}` too"))
 }
 
 /// What the system said about a path below the stage.

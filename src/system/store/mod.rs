@@ -6,12 +6,16 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod directory;
+#[cfg(test)]
+pub(crate) mod memory;
 mod object;
 mod place;
 mod rclone;
+#[cfg(feature = "aws")]
+pub mod s3;
 mod trouble;
 
-use std::fs::File;
+use std::{fs::File, io::Read};
 
 use futures_util::future::BoxFuture;
 pub use object::{Body, Condition, Object, Reading, Receipt};
@@ -19,12 +23,18 @@ pub use place::{Mounted, Options, Place, S3Options};
 pub use trouble::{Reason, Trouble};
 
 use super::Context;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 
 /// The looking half of a destination.
 pub trait Shelf: Send + Sync {
     /// The address as the configuration has it; what people call the destination.
     fn address(&self) -> &str;
+
+    /// Whether [`Object::modified`] is by the store's own clock, which nobody who stores something can set: then a name with
+    /// another date is a sign of a wrong clock or of a forgery. The dates of files are anybody's.
+    fn keeps_time(&self) -> bool {
+        false
+    }
 
     /// Whether the destination is there and is the right one: mounted, with its marker, reachable, not public. Writes
     /// nothing.
@@ -103,6 +113,25 @@ pub trait Draft: Send {
     fn keep(self: Box<Self>, name: &str) -> Result<Receipt, Trouble>;
 }
 
+/// Reads a small object whole.
+///
+/// # Errors
+///
+/// As [`Shelf::open`], or it is larger than `limit` bytes.
+pub async fn fetch(shelf: &dyn Shelf, name: &str, limit: u64) -> Result<Vec<u8>, Trouble> {
+    let Reading { reader, done } = shelf.open(name).await?;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        reader.take(limit + 1).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let (bytes, done) = tokio::join!(read, done);
+    done?;
+    let broken =
+        |why: String| Trouble::new(Reason::Damaged, format!("`{name}` cannot be read: {why}"), "check the medium");
+    let bytes = bytes.map_err(|panic| broken(panic.to_string()))?.map_err(|error| broken(error.to_string()))?;
+    if bytes.len() as u64 > limit { Err(broken(format!("it is larger than {limit} bytes"))) } else { Ok(bytes) }
+}
+
 /// Opens the destination at a place: one line for each sort.
 ///
 /// # Errors
@@ -112,10 +141,19 @@ pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<d
     match place {
         Place::Folder(path) => Ok(Box::new(directory::Directory::new(path, options, context))),
         Place::Rclone(remote) => Ok(Box::new(rclone::Rclone::new(remote, options, context))),
-        Place::S3 { .. } => Err(Error::new(Kind::Config, format!("use `{place}`"))
-            .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
-            .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")),
+        #[cfg(feature = "aws")]
+        Place::S3 { bucket, prefix } => Ok(Box::new(s3::S3::new(bucket, prefix, options, context))),
+        #[cfg(not(feature = "aws"))]
+        Place::S3 { .. } => Err(left_out(place)),
     }
+}
+
+/// S3 in a build without it.
+#[cfg(not(feature = "aws"))]
+fn left_out(place: &Place) -> crate::error::Error {
+    crate::error::Error::new(crate::error::Kind::Config, format!("use `{place}`"))
+        .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
+        .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")
 }
 
 /// Opens the looking half of the destination at a place.

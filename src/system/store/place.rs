@@ -54,6 +54,9 @@ pub struct Options {
     pub mounted: Mounted,
     /// What marked the medium when it was last seen, from the record; another one is refused.
     pub identity: Option<String>,
+    /// The set of the backup ([`set_name`](crate::rules::archive_id::set_name)), whose lock the caller holds: what all its
+    /// archives' names begin with. Empty where there is none, as with `--from`.
+    pub set: String,
     /// Whose runs these are: project, backup and host. What a killed run of the same owner left behind is certainly
     /// nobody's, for the lock of the backup is held.
     pub owner: String,

@@ -18,6 +18,8 @@ pub struct Trouble {
 /// The sorts of trouble with a destination; the words are `data.reason` of a finding.
 #[derive(Clone, Copy, Debug, Eq, Hash, PartialEq)]
 pub enum Reason {
+    /// The clock of this machine is too wrong for the store.
+    Clock,
     /// Another object has the name.
     Collision,
     /// The configuration names something that is not there: a bucket, a remote.
@@ -121,6 +123,7 @@ impl Reason {
     /// The word of `data.reason`.
     pub fn word(self) -> &'static str {
         match self {
+            Self::Clock => "clock",
             Self::Collision => "collision",
             Self::Configuration => "configuration",
             Self::Credentials => "credentials",

@@ -290,7 +290,6 @@ impl<'a, R: BufRead> Entries<'a, R> {
         if fill > self.left {
             return Err(sparse::wrong());
         }
-        self.left -= fill;
         self.skip(fill)?;
         Ok(pieces)
     }

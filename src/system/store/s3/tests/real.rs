@@ -1,0 +1,167 @@
+//! The whole suite over stores that others wrote: moto, and s3s-fs. Each is started on a free port and ended by its process.
+
+#![expect(clippy::print_stdout, reason = "what is skipped is said")]
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    path::Path,
+    process::{Child, Command, Stdio},
+};
+
+use futures_util::future::BoxFuture;
+
+use super::*;
+use crate::system::store::{
+    Condition, Destination, Reason, Receipt, Shelf,
+    conformance::{self, Lack, content, names},
+};
+
+/// A store in a process of its own.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    /// What it writes to; gone with it.
+    _folder: tempfile::TempDir,
+}
+
+impl Process {
+    /// Starts a program that is given its port and its folder; `None`, and a line that says so, where it is not installed.
+    #[expect(clippy::disallowed_methods, reason = "a server for the time of one test, ended by its process")]
+    fn start(test: &str, program: &str, arguments: impl Fn(u16, &Path) -> Vec<String>) -> Option<Self> {
+        let folder = tempfile::tempdir().unwrap();
+        // The program cannot be given a listening socket; should another take the port meanwhile, the next one is tried.
+        for _ in 0..5 {
+            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+            let spawned = Command::new(program)
+                .args(arguments(port, folder.path()))
+                .current_dir(folder.path())
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn();
+            let mut child = match spawned {
+                Ok(child) => child,
+                Err(error) => {
+                    println!("SKIPPED system::store::s3::tests::real::{test}: no {program}: {error}");
+                    return None;
+                }
+            };
+            let address = SocketAddr::from(([127, 0, 0, 1], port));
+            // Whatever the machine does beside: it listens, or it ends.
+            while child.try_wait().unwrap().is_none() {
+                if TcpStream::connect(address).is_ok() {
+                    return Some(Self { child, address, _folder: folder });
+                }
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        }
+        panic!("{program} does not start");
+    }
+
+    fn moto(test: &str) -> Option<Self> {
+        Self::start(test, "moto_server", |port, _| {
+            ["-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned).into()
+        })
+    }
+
+    fn store(&self, prefix: &str) -> S3 {
+        S3::new("bucket", prefix, &options(self.address), &context())
+    }
+
+    /// Makes the bucket, as an administrator does.
+    async fn with_bucket(self, locked: bool) -> Self {
+        let access = self.store("").access().await.unwrap();
+        let create = access.client.create_bucket().bucket("bucket");
+        create.object_lock_enabled_for_bucket(locked).send().await.unwrap();
+        self
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // One that has ended by itself is no trouble here.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// A fresh handle on each call.
+fn handles(process: &Process) -> impl Fn() -> Box<dyn Destination> {
+    || Box::new(process.store("app"))
+}
+
+#[tokio::test]
+async fn moto_conforms() {
+    let Some(moto) = Process::moto("moto_conforms") else { return };
+    let moto = moto.with_bucket(false).await;
+    conformance::conforms("S3 of moto", handles(&moto), &[]).await;
+}
+
+#[tokio::test]
+async fn s3s_conforms() {
+    let start = |port: u16, folder: &Path| {
+        let fixed = ["--host", "127.0.0.1", "--access-key", "AKIDTEST", "--secret-key", "secret", "--port"];
+        let mut arguments: Vec<String> = fixed.map(str::to_owned).into();
+        arguments.extend([port.to_string(), folder.display().to_string()]);
+        arguments
+    };
+    let Some(s3s) = Process::start("s3s_conforms", "s3s-fs", start) else { return };
+    let s3s = s3s.with_bucket(false).await;
+    // It keeps no two writers of one name apart: it does not know `If-None-Match`.
+    conformance::conforms("S3 of s3s-fs", handles(&s3s), &[Lack::Exclusion]).await;
+}
+
+#[tokio::test]
+async fn moto_takes_amazons_checksums_and_says_them_again() {
+    let Some(moto) = Process::moto("moto_takes_amazons_checksums_and_says_them_again") else { return };
+    let moto = moto.with_bucket(false).await;
+    let amazons = S3 { amazon: true, ..moto.store("app") };
+    let much = conformance::noise(9 << 20);
+    amazons.put(ARCHIVE, conformance::spool(&much)).await.unwrap();
+    assert!(content(&amazons, ARCHIVE).await.unwrap() == much);
+    assert_eq!(amazons.put("a.json", little("{}")).await, Ok(Receipt { checksum: true }));
+    assert_eq!(amazons.put("a.json", little("{}")).await.unwrap_err().reason, Reason::Collision);
+    assert_eq!(names(&amazons).await, ["a.json", ARCHIVE]);
+}
+
+#[tokio::test]
+async fn backup_case_44_a_locked_bucket_keeps_what_is_locked() {
+    let Some(moto) = Process::moto("backup_case_44_a_locked_bucket_keeps_what_is_locked") else { return };
+    let moto = moto.with_bucket(true).await;
+    let mut store = moto.store("app");
+    store.options.object_lock = Some(Duration::from_secs(30 * 24 * 3600));
+    let Condition { notes, .. } = store.inspect().await.unwrap();
+    assert!(notes.iter().any(|note| note.starts_with("Object Lock is on")), "{notes:?}");
+    assert!(notes.iter().any(|note| note.starts_with("versions are kept")), "{notes:?}");
+    store.put("a.json", little("{}")).await.unwrap();
+    assert_eq!(store.list().await.unwrap()[0].retained_until, Some("2026-12-23T18:15:00Z".parse().unwrap()));
+    assert_eq!(store.remove("a.json").await.unwrap_err().reason, Reason::Retained);
+}
+
+#[tokio::test]
+async fn a_bucket_of_moto_is_looked_at() {
+    let Some(moto) = Process::moto("a_bucket_of_moto_is_looked_at") else { return };
+    assert_eq!(moto.store("").inspect().await.unwrap_err().reason, Reason::Configuration, "no bucket");
+    let moto = moto.with_bucket(false).await;
+    let store = moto.store("app");
+    let client = &store.access().await.unwrap().client;
+    let public = client.put_bucket_acl().bucket("bucket").acl(aws_sdk_s3::types::BucketCannedAcl::PublicRead);
+    public.send().await.unwrap();
+    assert_eq!(store.inspect().await.unwrap_err().reason, Reason::Public);
+}
+
+#[tokio::test]
+async fn backup_case_41_an_unfinished_upload_is_found_and_aborted() {
+    let Some(moto) = Process::moto("backup_case_41_an_unfinished_upload_is_found_and_aborted") else { return };
+    let moto = moto.with_bucket(false).await;
+    let store = moto.store("app");
+    let client = &store.access().await.unwrap().client;
+    let begin = |key: String| -> BoxFuture<'_, ()> {
+        Box::pin(async move { drop(client.create_multipart_upload().bucket("bucket").key(key).send().await.unwrap()) })
+    };
+    begin(format!("app/{ARCHIVE}")).await;
+    begin("app/somebody-elses.bin".to_owned()).await;
+    assert_eq!(store.tidy().await, Ok(vec![format!("the unfinished upload of {ARCHIVE}")]));
+    assert_eq!(store.tidy().await, Ok(vec![]));
+    assert_eq!(names(&store).await, [""; 0]);
+}
