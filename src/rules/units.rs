@@ -133,6 +133,16 @@ pub fn print_size(bytes: u64) -> String {
     }
 }
 
+/// A number of bytes as people want to read it: `4 B`, `1.5 MiB`. Not exact, and not read back.
+pub fn tell_size(bytes: u64) -> String {
+    let iec = SIZES.iter().rev().find(|(unit, factor)| unit.ends_with("iB") && bytes >= *factor);
+    match iec {
+        // In whole numbers, so that nothing is rounded up to the next unit.
+        Some((unit, factor)) => format!("{}.{} {unit}", bytes / factor, bytes % factor * 10 / factor),
+        None => format!("{bytes} B"),
+    }
+}
+
 /// Milliseconds, largest first.
 const LENGTHS: &[(&str, u64)] =
     &[("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
@@ -159,6 +169,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn sizes_are_told_with_one_decimal() {
+        for (bytes, text) in
+            [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), ((1 << 20) - 1, "1023.9 KiB"), (5 << 30, "5.0 GiB")]
+        {
+            assert_eq!(tell_size(bytes), text);
+        }
+    }
 
     #[test]
     fn durations_are_read_and_written() {

@@ -28,12 +28,12 @@ impl Accounts {
     }
 
     /// The number of a user: by the name where it is known here, else as it was. `None` where that is no number of a user.
-    pub(super) fn user(&self, name: Option<&str>, number: u64) -> Option<u32> {
+    pub fn user(&self, name: Option<&str>, number: u64) -> Option<u32> {
         known(&self.users, name).or_else(|| valid(number))
     }
 
     /// The same of a group.
-    pub(super) fn group(&self, name: Option<&str>, number: u64) -> Option<u32> {
+    pub fn group(&self, name: Option<&str>, number: u64) -> Option<u32> {
         known(&self.groups, name).or_else(|| valid(number))
     }
 }

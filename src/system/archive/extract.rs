@@ -193,6 +193,7 @@ impl Sink for Unpacker<'_> {
                 }
                 self.tree.finish(&entry.path, &file, dress)?;
             }
+            Kind::HardLink { target } if !(self.options.select)(target) => return Err(unselected(&entry.path, target)),
             Kind::HardLink { target } => self.tree.hard_link(&entry.path, target)?,
             Kind::Symlink { target } => self.tree.symlink(&entry.path, target, dress)?,
         }
@@ -200,4 +201,10 @@ impl Sink for Unpacker<'_> {
         (self.each)(&Staged { entry, mode: dress.mode, uid, gid });
         Ok(())
     }
+}
+
+fn unselected(path: &[u8], target: &[u8]) -> Damage {
+    let (path, target) = (shown(path), shown(target));
+    let why = format!("`{path}` is another name of `{target}`, which is not restored with it");
+    Damage::new(Flaw::System, why, format!("include `{target}` too"))
 }

@@ -216,7 +216,9 @@ mod tests {
 
     #[test]
     fn blocks_are_cut_at_almost_no_cost() {
-        let text: Vec<u8> = (0..150_000_u32).flat_map(|line| format!("{:x}\n", line * line).into_bytes()).collect();
+        let text: Vec<u8> = (0..150_000_u32)
+            .flat_map(|line| format!("{:x}\n", u64::from(line) * u64::from(line)).into_bytes())
+            .collect();
         let mut whole = flate2::write::GzEncoder::new(Vec::new(), Compression::new(6));
         whole.write_all(&text).unwrap();
         let (whole, cut) = (whole.finish().unwrap().len(), packed(&text, 4096).len());

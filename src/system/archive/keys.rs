@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::{Damage, Flaw, entries::altered};
+use super::{Damage, Flaw, RunKey, damage::altered};
 use crate::{
     error::{Error, Kind, Result},
     system::file,
@@ -78,10 +78,16 @@ impl Keys {
         Self { identities: vec![Box::new(identity)], fingerprints: vec!["passphrase".into()], secret: true }
     }
 
-    /// An identity that is at hand: the one that a run makes for itself, to read back what it wrote.
-    pub fn of(identity: x25519::Identity) -> Self {
+    /// An identity that is at hand.
+    #[cfg(test)]
+    pub(crate) fn of(identity: x25519::Identity) -> Self {
         let fingerprint = identity.to_public().to_string();
         Self { identities: vec![Box::new(identity)], fingerprints: vec![fingerprint], secret: false }
+    }
+
+    /// The key that a run makes for itself, to read back what it wrote.
+    pub fn of_run(key: RunKey) -> Self {
+        Self { identities: vec![key.into_identity()], fingerprints: Vec::new(), secret: false }
     }
 
     /// Who they are, as a sidecar's `sealed_for` names those who can open an archive: `age1…`, `ssh-ed25519 SHA256:…`,

@@ -2,23 +2,30 @@
 //!
 //! An archive opens with `age -d … | tar xz` alone. Everything here blocks: it runs on threads of its own.
 //!
-//! Reading, from below: [`open`] makes a tar stream out of ciphertext, `entries` cuts it into what it holds, `reading` holds
-//! that against the manifest, and [`verify`] and [`extract`] say what becomes of it.
+//! Writing, from above: [`write()`] has a thread on which `walk` finds what `selection` keeps, `source` takes each file,
+//! `tape` makes tar of it and `listing` the manifest; `gzip` or `zstd` packs blocks of that on all cores, and [`Seal`] encrypts
+//! what comes out, in its order, on the caller's thread.
+//!
+//! Reading, from below: `open` makes a tar stream out of ciphertext, `entries` cuts it into what it holds, `reading` holds
+//! that against the manifest, and [`verify()`] and [`extract()`] say what becomes of it.
 
 mod accounts;
 mod blocks;
+mod damage;
 mod entries;
 mod extract;
 mod gzip;
 mod keys;
 mod ledger;
-mod manifest;
+mod listing;
 mod names;
 mod noise;
 mod notes;
 mod open;
 mod owners;
 mod reading;
+#[cfg(test)]
+mod reading_tests;
 mod recipient;
 mod relay;
 mod seal;
@@ -43,7 +50,7 @@ pub use reading::Terms;
 pub use seal::{RunKey, Seal};
 pub use stage::Stage;
 pub use survey::{Survey, survey};
-pub use verify::verify;
+pub use verify::{Glance, glance, verify};
 pub use write::write;
 
 use crate::rules::{manifest::Mtime, sidecar::Contents};
@@ -185,7 +192,7 @@ impl Limits {
 }
 
 /// An archive that was read to its end and is all right.
-#[derive(Debug)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Verified {
     /// The length of the ciphertext.
     pub bytes: u64,

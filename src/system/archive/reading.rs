@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Damage, Limits, Note, Oddity, Verified,
-    entries::{Entries, Map, Member, Piece, altered, hostile, stopped},
+    damage::{altered, hostile, stopped},
+    entries::{Entries, Map, Member, Piece},
     keys::Keys,
     ledger::{Ledger, Reading},
     open::{self, Counted, Tally},
@@ -49,7 +50,7 @@ pub(super) trait Sink {
 /// Notes that are kept; more than that nobody reads.
 const MOST_NOTES: usize = 1000;
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Reads an archive.
 pub(super) fn read(reader: impl Read + Send, terms: &Terms<'_>, sink: &mut dyn Sink) -> Result<Verified, Damage> {

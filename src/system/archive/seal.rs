@@ -34,9 +34,15 @@ enum Lock {
 pub struct RunKey(Box<dyn Identity + Send + Sync>);
 
 impl RunKey {
-    /// The identity, for the one who decrypts.
-    pub fn identity(&self) -> &(dyn Identity + Send + Sync) {
+    /// The identity, for a test that decrypts by itself.
+    #[cfg(test)]
+    pub(super) fn identity(&self) -> &(dyn Identity + Send + Sync) {
         &*self.0
+    }
+
+    /// The identity, for the one who decrypts.
+    pub(super) fn into_identity(self) -> Box<dyn Identity + Send + Sync> {
+        self.0
     }
 }
 
@@ -159,7 +165,7 @@ fn boxed(recipients: impl Iterator<Item = Recipient>) -> Result<Vec<Box<dyn age:
             Recipient::Plugin(recipient) => plugged.push(recipient),
             Recipient::Ssh(recipient) => all.push(Box::new(recipient)),
             Recipient::Tag(recipient) => all.push(Box::new(recipient)),
-            Recipient::TagPq(recipient) => all.push(Box::new(recipient)),
+            Recipient::TagPq(recipient) => all.push(recipient),
             Recipient::X25519(recipient) => all.push(Box::new(recipient)),
         }
     }
@@ -184,3 +190,6 @@ fn trouble(error: &EncryptError) -> Error {
     };
     Error::new(Kind::Failed, "encrypt to the recipients").because(error.to_string().trim()).hint(hint)
 }
+
+#[cfg(test)]
+mod tests;

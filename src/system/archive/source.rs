@@ -313,3 +313,6 @@ fn is_same(before: &Stat, after: &Stat) -> bool {
     let times = |stat: &Stat| (stat.st_mtime, stat.st_mtime_nsec, stat.st_ctime, stat.st_ctime_nsec);
     before.st_ino == after.st_ino && before.st_size == after.st_size && times(before) == times(after)
 }
+
+#[cfg(test)]
+mod tests;

@@ -27,6 +27,11 @@ impl Stage {
         Ok(stage)
     }
 
+    /// A folder that is open already, and that its owner has made private.
+    pub fn of(folder: OwnedFd) -> Self {
+        Self(folder)
+    }
+
     /// Opens one that an earlier run has made; refuses a link, and what is not ours alone.
     ///
     /// # Errors

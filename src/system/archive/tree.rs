@@ -19,7 +19,8 @@ use rustix::{
 
 use super::{
     Damage, Flaw,
-    entries::{hostile, parted, shown, system},
+    damage::{hostile, system},
+    entries::{parted, shown},
     stage::Stage,
 };
 use crate::rules::manifest::Mtime;
@@ -109,7 +110,9 @@ impl<'a> Tree<'a> {
             statat(&beside, target_name, AtFlags::SYMLINK_NOFOLLOW).map(|stat| FileType::from_raw_mode(stat.st_mode));
         match kind {
             Ok(FileType::RegularFile | FileType::Symlink) => {}
-            Err(Errno::NOENT) => return Err(unselected(path, target)),
+            Err(Errno::NOENT) => {
+                return Err(hostile(format!("the hard link `{}` leads to nothing that comes before it", shown(path))));
+            }
             _ => return Err(hostile(format!("the hard link `{}` leads to what is no file", shown(path)))),
         }
         if path == target {
@@ -242,12 +245,6 @@ fn timespec(mtime: Mtime) -> Timespec {
 
 fn times(mtime: Timespec) -> Timestamps {
     Timestamps { last_access: Timespec { tv_sec: 0, tv_nsec: UTIME_OMIT }, last_modification: mtime }
-}
-
-fn unselected(path: &[u8], target: &[u8]) -> Damage {
-    let (path, target) = (shown(path), shown(target));
-    let why = format!("`{path}` is another name of `{target}`, which is not restored with it");
-    Damage::new(Flaw::System, why, format!("include `{target}` too"))
 }
 
 /// What the system said about a path below the stage.

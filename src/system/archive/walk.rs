@@ -385,3 +385,6 @@ fn special(kind: FileType) -> &'static str {
         _ => "it is a device",
     }
 }
+
+#[cfg(test)]
+mod tests;

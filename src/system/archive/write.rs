@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Compression, Extra, Oddity, Recipe, Survey, Written, gzip,
-    manifest::Manifest,
+    listing::Listing,
     notes::Notes,
     owners::Owners,
     seal::{RunKey, Seal},
@@ -101,7 +101,7 @@ impl<W: Write> Write for Measured<W> {
 /// Makes the tar stream.
 struct Scribe<'a> {
     tape: Tape<&'a mut dyn Write>,
-    manifest: Manifest,
+    listing: Listing,
     owners: Owners,
     reader: Reader,
     /// Files that have other names still to come: where they are in the archive, and how many names.
@@ -113,7 +113,7 @@ impl<'a> Scribe<'a> {
     fn new(recipe: &Recipe, tick: &'a (dyn Fn(u64) + Sync), out: &'a mut dyn Write) -> Result<Self> {
         Ok(Self {
             tape: Tape::new(out),
-            manifest: Manifest::new(&recipe.id, &recipe.root)?,
+            listing: Listing::new(&recipe.id, &recipe.root)?,
             owners: Owners::default(),
             reader: Reader::new(Care::default()),
             linked: HashMap::new(),
@@ -129,7 +129,7 @@ impl<'a> Scribe<'a> {
             self.extra(extra, &mut notes)?;
         }
         let created = recipe.id.parse::<ArchiveId>().map_or(0, |id| id.created().as_second());
-        let (contents, content) = self.manifest.close(self.tape, Mtime { seconds: created, nanos: 0 })?;
+        let (contents, content) = self.listing.close(self.tape, Mtime { seconds: created, nanos: 0 })?;
         Ok((Contents { unreadable: notes.unreadable(), ..contents }, content, notes.into_vec()))
     }
 
@@ -144,7 +144,7 @@ impl<'a> Scribe<'a> {
                     return match self.reader.take(|| found.open()) {
                         Ok(taken) => {
                             if taken.stat.st_nlink > 1 {
-                                let others = u64::from(taken.stat.st_nlink) - 1;
+                                let others = taken.stat.st_nlink - 1;
                                 self.linked.insert(identity(&taken.stat), (path.to_vec(), others));
                             }
                             let entry = self.entry(path, &taken.stat);
@@ -160,7 +160,7 @@ impl<'a> Scribe<'a> {
         };
         let entry = Entry { kind, ..self.entry(path, stat) };
         self.tape.head(&entry).map_err(|error| cannot_store(&error))?;
-        self.manifest.add(&entry)
+        self.listing.add(&entry)
     }
 
     /// A file that is not below the root.
@@ -198,7 +198,7 @@ impl<'a> Scribe<'a> {
             }
             _ => {}
         }
-        self.manifest.add(&entry)
+        self.listing.add(&entry)
     }
 
     /// The name under which a file with several names is in the archive already.
@@ -227,3 +227,6 @@ impl<'a> Scribe<'a> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

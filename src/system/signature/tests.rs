@@ -1,4 +1,4 @@
-#![expect(clippy::disallowed_methods, reason = "tests set their own stage: files, and minisign as the judge")]
+#![expect(clippy::disallowed_methods, clippy::print_stderr, reason = "tests set their own stage, and minisign judges")]
 
 use std::{fs, os::unix::fs::PermissionsExt, process::Command, sync::Barrier, thread};
 

@@ -6,6 +6,8 @@
 #[cfg(test)]
 pub(crate) mod conformance;
 mod directory;
+#[cfg(test)]
+pub(crate) mod memory;
 mod object;
 mod place;
 mod rclone;
@@ -13,7 +15,7 @@ mod rclone;
 pub mod s3;
 mod trouble;
 
-use std::fs::File;
+use std::{fs::File, io::Read};
 
 use futures_util::future::BoxFuture;
 pub use object::{Body, Condition, Object, Reading, Receipt};
@@ -27,6 +29,12 @@ use crate::error::Result;
 pub trait Shelf: Send + Sync {
     /// The address as the configuration has it; what people call the destination.
     fn address(&self) -> &str;
+
+    /// Whether [`Object::modified`] is by the store's own clock, which nobody who stores something can set: then a name with
+    /// another date is a sign of a wrong clock or of a forgery. The dates of files are anybody's.
+    fn keeps_time(&self) -> bool {
+        false
+    }
 
     /// Whether the destination is there and is the right one: mounted, with its marker, reachable, not public. Writes
     /// nothing.
@@ -103,6 +111,25 @@ pub trait Draft: Send {
     ///
     /// It could not be kept; it is gone then.
     fn keep(self: Box<Self>, name: &str) -> Result<Receipt, Trouble>;
+}
+
+/// Reads a small object whole.
+///
+/// # Errors
+///
+/// As [`Shelf::open`], or it is larger than `limit` bytes.
+pub async fn fetch(shelf: &dyn Shelf, name: &str, limit: u64) -> Result<Vec<u8>, Trouble> {
+    let Reading { reader, done } = shelf.open(name).await?;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        reader.take(limit + 1).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let (bytes, done) = tokio::join!(read, done);
+    done?;
+    let broken =
+        |why: String| Trouble::new(Reason::Damaged, format!("`{name}` cannot be read: {why}"), "check the medium");
+    let bytes = bytes.map_err(|panic| broken(panic.to_string()))?.map_err(|error| broken(error.to_string()))?;
+    if bytes.len() as u64 > limit { Err(broken(format!("it is larger than {limit} bytes"))) } else { Ok(bytes) }
 }
 
 /// Opens the destination at a place: one line for each sort.

@@ -114,7 +114,7 @@ mod tests {
 
     #[test]
     fn backup_case_46_records_are_cut_by_their_lengths_and_not_by_lines() {
-        let pax = read(b"12 path=a\nb\n13 size=1234\n21 mtime=-1.250000000\n", Scope::Next);
+        let pax = read(b"12 path=a\nb\n13 size=1234\n22 mtime=-1.250000000\n", Scope::Next);
         // 12 is right: two digits, a blank, `path=a`, a line end, `b`, a line end.
         let pax = pax.unwrap();
         assert_eq!(pax.path.as_deref(), Some(&b"a\nb"[..]));

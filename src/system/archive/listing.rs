@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// Every entry so far.
-pub(super) struct Manifest {
+pub(super) struct Listing {
     spool: BufWriter<File>,
     contents: Contents,
     content: Sha256,
@@ -26,7 +26,7 @@ pub(super) struct Manifest {
     length: u64,
 }
 
-impl Manifest {
+impl Listing {
     /// Begins the manifest of an archive.
     ///
     /// # Errors
@@ -34,12 +34,12 @@ impl Manifest {
     /// There is no place for it.
     pub(super) fn new(archive: &str, root: &Path) -> Result<Self> {
         let spool = BufWriter::new(tempfile::tempfile().map_err(|error| no_place(&error))?);
-        let mut own =
+        let mut listing =
             Self { spool, contents: Contents::default(), content: Sha256::new(), manifest: Sha256::new(), length: 0 };
         let root = root.to_string_lossy().into_owned();
         let header = Header { schema: manifest::SCHEMA, archive: archive.to_owned(), root };
-        own.line(&serde_json::to_string(&header).expect("plain fields always serialise"))?;
-        Ok(own)
+        listing.line(&serde_json::to_string(&header).expect("plain fields always serialise"))?;
+        Ok(listing)
     }
 
     /// Adds an entry that is in the archive.
