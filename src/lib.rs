@@ -19,4 +19,5 @@ pub mod cli;
 pub mod error;
 pub mod report;
 pub mod rules;
+pub mod schedule;
 pub mod system;

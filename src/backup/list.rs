@@ -1,7 +1,5 @@
 //! `backup list`: which archives there are, at every destination.
 
-use std::collections::BTreeMap;
-
 use futures_util::future::join_all;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -103,25 +101,6 @@ pub async fn list(stocks: &[Stock<'_, dyn Shelf + '_>], now: Timestamp) -> Listi
         listing.add(&stock.set.name, stock.shelf.address(), catalog);
     }
     listing
-}
-
-/// Lists every backup at a destination: for a new machine, which has no configuration.
-///
-/// # Errors
-///
-/// The destination cannot be listed.
-pub async fn list_all(
-    shelf: &dyn Shelf,
-    accepted: &[crate::system::signature::PublicKey],
-    now: Timestamp,
-) -> Result<Listing, Trouble> {
-    shelf.inspect().await?;
-    let sets: BTreeMap<String, Catalog> = Catalog::read_all(shelf, accepted, now).await?;
-    let mut listing = Listing::default();
-    for (set, catalog) in sets {
-        listing.add(&set, shelf.address(), Ok(catalog));
-    }
-    Ok(listing)
 }
 
 impl Listing {
@@ -276,16 +255,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_new_machine_lists_every_backup_that_there_is() {
+    async fn a_new_machine_finds_every_backup_that_there_is() {
         let bench = Bench::new();
         let near = Memory::new("/mnt/usb");
         bench.daily(&near, &[1, 2]);
         bench.named("db").daily(&near, &[4]);
         near.place("notes.txt", "x", None);
-        let listing = list_all(&near, &bench.accepted, NOW()).await.unwrap();
-        let rows: Vec<_> = listing.archives.iter().map(|row| (row.name.as_str(), row.sequence)).collect();
-        assert_eq!(rows, [("prime-app", 1), ("prime-app", 2), ("prime-db", 4)]);
-        let nobody = list_all(&near, &[], NOW()).await.unwrap();
-        assert!(nobody.archives.iter().all(|row| row.origin == "stranger" && !row.good && row.verified.is_none()));
+        let catalogs = Catalog::read_all(&near, &bench.accepted, NOW()).await.unwrap();
+        let found: Vec<_> = catalogs.iter().map(|(set, catalog)| (set.as_str(), catalog.archives.len())).collect();
+        assert_eq!(found, [("prime-app", 2), ("prime-db", 1)]);
+        assert!(catalogs.values().flat_map(|catalog| &catalog.archives).all(Archive::is_good));
+        let nobody = Catalog::read_all(&near, &[], NOW()).await.unwrap();
+        let archives = nobody.values().flat_map(|catalog| &catalog.archives);
+        assert!(archives.into_iter().all(|archive| archive.origin.word() == "stranger" && !archive.is_good()));
     }
 }

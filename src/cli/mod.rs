@@ -3,13 +3,16 @@
 //! One variant and one arm a command; what a command does lives in its job below.
 
 pub mod args;
+mod backup;
 pub mod config;
+mod confirm;
 pub mod console;
 pub mod exit;
 pub mod output;
 mod progress;
 pub mod reference;
 pub mod render;
+mod schedule;
 pub mod settings;
 mod signals;
 pub mod style;
@@ -60,8 +63,8 @@ pub async fn run(arguments: Vec<OsString>, mut context: Context) -> u8 {
     };
     let done = tokio::select! {
         biased;
-        () = context.cancel.raised(1) => Err(Error::new(Kind::Interrupted, "finish").because("a signal ended the run")),
-        done = dispatch(&cli, &context) => done,
+        () = context.cancel.raised(cli.command.patience()) => Err(Error::new(Kind::Interrupted, "finish").because("a signal ended the run")),
+        done = dispatch(&cli, &console, &context) => done,
     };
     match done.map(|done| deliver(done, &outputs, &view, &context)) {
         Ok(Ok(code)) => code,
@@ -86,9 +89,11 @@ enum Done {
     Text(String),
 }
 
-async fn dispatch(cli: &Cli, context: &Context) -> Result<Done> {
+async fn dispatch(cli: &Cli, console: &Console, context: &Context) -> Result<Done> {
     match &cli.command {
+        Command::Backup(args) => backup::run(&args.command, cli, console, context).await,
         Command::Check(args) => check(args, cli, context).await,
+        Command::Schedule(args) => schedule::run(args, cli, context),
         Command::Config(args) => configure(args.command, cli, context),
         Command::Completions { shell } => {
             Ok(Done::Text(String::from_utf8_lossy(&reference::completions(*shell)).into_owned()))
@@ -121,8 +126,8 @@ fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<chec
         explicit => config::load(explicit.as_deref(), context)?,
     };
     warn(loaded.as_ref());
-    let known: Vec<&'static str> = check::REGISTRY.iter().map(|check| check.id()).collect();
-    settings::check_settings(loaded.as_ref().map(|loaded| &loaded.model), args, &known, context)
+    let known: Vec<&'static str> = check::REGISTRY.checks().map(|check| check.id).collect();
+    settings::check_settings(loaded.as_ref(), args, &known, context)
 }
 
 /// What the operator should know of the file, although it can be used.
@@ -132,16 +137,21 @@ fn warn(loaded: Option<&Loaded>) {
     }
 }
 
+/// The configuration, for a command that can do nothing without one.
+fn configuration(cli: &Cli, context: &Context) -> Result<Loaded> {
+    config::load(cli.global.config.as_deref(), context)?.ok_or_else(|| {
+        Error::new(Kind::Config, "find a configuration file")
+            .because("there is no mainstay.toml here or above, in the user's folder or in /etc/mainstay")
+            .hint("name one with --config FILE")
+    })
+}
+
 fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Done> {
     if command == ConfigCommand::Schema {
         let schema = serde_json::to_string_pretty(&config::schema());
         return Ok(Done::Text(schema.unwrap_or_default() + "\n"));
     }
-    let Some(loaded) = config::load(cli.global.config.as_deref(), context)? else {
-        return Err(Error::new(Kind::Config, "find a configuration file")
-            .because("there is no mainstay.toml here or above, in the user's folder or in /etc/mainstay")
-            .hint("name one with --config FILE"));
-    };
+    let loaded = configuration(cli, context)?;
     let started = context.clock.now();
     if command == ConfigCommand::Show {
         warn(Some(&loaded));
@@ -157,15 +167,15 @@ fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Don
 
 /// What there is to check, two lines a check.
 fn list(context: &Context) -> Done {
-    let entry = |check: &&dyn check::Check| {
-        let (id, title, needs) = (check.id(), check.title(), check.needs());
+    let entry = |check: check::About| {
+        let check::About { id, title, needs } = check;
         format!("{id:<18} {title}\n{:<18} needs {needs}\n", "")
     };
-    let data = |check: &&dyn check::Check| serde_json::json!({ "id": check.id(), "title": check.title(), "needs": check.needs() });
-    let checks: Vec<_> = check::REGISTRY.iter().map(data).collect();
+    let data = |check: check::About| serde_json::json!({ "id": check.id, "title": check.title, "needs": check.needs });
+    let checks: Vec<_> = check::REGISTRY.checks().map(data).collect();
     let mut report = Report::new("check", host(), context.clock.now());
     report.result = Some(serde_json::json!({ "checks": checks }));
-    Done::Data { text: check::REGISTRY.iter().map(entry).collect(), report: Box::new(report) }
+    Done::Data { text: check::REGISTRY.checks().map(entry).collect(), report: Box::new(report) }
 }
 
 /// Where the result goes, and in which formats.

@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::{Finding, Status};
+use super::{Finding, Plan, Status};
 
 /// The schema of the JSON report. Raised when a field changes its meaning or goes; new fields do not raise it.
 pub const SCHEMA: u32 = 1;
@@ -100,6 +100,22 @@ impl Report {
         }
     }
 
+    /// Adds the steps and notes of a plan to those that are there already: a command may work on several things.
+    pub fn add_plan<A: Serialize>(&mut self, plan: &Plan<A>) {
+        // Plain data always serialises.
+        let Ok(mut fresh) = serde_json::to_value(plan) else { return };
+        let Some(known) = &mut self.plan else {
+            self.plan = Some(fresh);
+            return;
+        };
+        known["title"] = format!("{}; {}", known["title"].as_str().unwrap_or_default(), plan.title).into();
+        for key in ["steps", "notes"] {
+            if let (Some(known), Some(fresh)) = (known[key].as_array_mut(), fresh[key].as_array_mut()) {
+                known.append(fresh);
+            }
+        }
+    }
+
     /// The worst of all findings and outcomes; `pass` when there is nothing. With `strict` a warning is a failure.
     pub fn status(&self) -> Status {
         let findings = self.findings.iter().filter_map(|finding| match finding.status {
@@ -186,6 +202,21 @@ mod tests {
             report.strict = true;
             assert_eq!(report.exit(), *strict_exit, "{statuses:?} strict");
         }
+    }
+
+    #[test]
+    fn the_plans_of_several_things_are_one() {
+        let mut report = report(&[]);
+        for (title, note) in [("back up `app`", "one"), ("back up `db`", "two")] {
+            let mut plan = Plan::<&str>::new(title);
+            plan.notes.push(note.into());
+            report.add_plan(&plan);
+        }
+        let plan = report.plan.unwrap();
+        assert_eq!(
+            (&plan["title"], &plan["notes"]),
+            (&"back up `app`; back up `db`".into(), &serde_json::json!(["one", "two"]))
+        );
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::{
     path::Path,
 };
 
+use sha2::{Digest, Sha256};
+
 /// The content of a regular file of at most `limit` bytes.
 ///
 /// # Errors
@@ -33,6 +35,27 @@ pub fn read(path: &Path, limit: u64) -> io::Result<Vec<u8>> {
 /// As [`read`].
 pub fn read_text(path: &Path, limit: u64) -> io::Result<String> {
     read(path, limit).map(|content| String::from_utf8_lossy(&content).into_owned())
+}
+
+/// The length and the SHA-256 of what a reader holds, to its end.
+///
+/// # Errors
+///
+/// It cannot be read to its end.
+pub fn sha256(mut reader: impl Read) -> io::Result<(u64, [u8; 32])> {
+    let (mut digest, mut length) = (Sha256::new(), 0);
+    let mut chunk = vec![0; 256 << 10];
+    loop {
+        match reader.read(&mut chunk) {
+            Ok(0) => return Ok((length, digest.finalize().into())),
+            Ok(read) => {
+                digest.update(&chunk[..read]);
+                length += read as u64;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 /// Why a file cannot be read: the system's words without its number.

@@ -10,6 +10,7 @@ pub mod cancel;
 pub mod clock;
 pub mod docker;
 pub mod file;
+pub mod git;
 pub mod gunicorn;
 pub mod http;
 pub mod nginx;
@@ -17,11 +18,13 @@ pub mod process;
 pub mod procfs;
 pub mod resolve;
 pub mod secret;
+pub mod secrets;
 pub mod signature;
 pub mod state;
 pub mod store;
 pub mod tls;
 pub mod tree;
+pub mod zone;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};
 

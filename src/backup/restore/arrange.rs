@@ -4,7 +4,7 @@
 //! archive has names at its top.
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, hash_map},
     fs::File,
     io,
 };
@@ -27,10 +27,10 @@ use crate::{
 pub(super) struct Arranging<'a> {
     stage: &'a mut Stage,
     wanting: &'a Wanting,
-    /// Everything that is put in place, with nothing inside of it mentioned again.
+    /// Folders that are put in place whole: what is in them is not mentioned again.
     placed: BTreeSet<Vec<u8>>,
     /// What has to be put in place, with what it replaces.
-    places: Vec<(Vec<u8>, Option<Seen>)>,
+    places: Vec<(Vec<u8>, Option<Was>)>,
     /// Files whose attributes are set.
     attributes: Vec<Step>,
     /// What the archive says of folders that are there.
@@ -91,26 +91,29 @@ impl<'a> Arranging<'a> {
                     io::ErrorKind::Other.into()
                 })
             })
-            .or_else(|error| Err(failed.take().unwrap_or(Obstacle::System(error))))
+            .map_err(|error| failed.take().unwrap_or(Obstacle::System(error)))
     }
 
     /// Writes the journal.
     pub(super) fn write(mut self, file: File, mut header: Header) -> Result<Written, Obstacle> {
-        let mut steps = Vec::new();
         let mut yards: HashMap<Ground, usize> = HashMap::from([(self.stage.tree.ground(b"")?, 0)]);
-        for (at, (path, was)) in std::mem::take(&mut self.places).into_iter().enumerate() {
-            let folder = split(&path).0;
+        let places = std::mem::take(&mut self.places);
+        // The header names all yards, so they are looked for before the first step is written.
+        for (path, _) in &places {
+            let folder = split(path).0;
             let ground = self.stage.tree.ground(folder)?;
-            let yard = match yards.get(&ground) {
-                Some(yard) => *yard,
-                None => {
-                    let top = mounted_at(&mut self.stage.tree, folder, ground)?;
-                    self.touch(&top)?;
-                    let yard = self.stage.add_yard(&top)?;
-                    yards.insert(ground, yard);
-                    yard
-                }
-            };
+            if let hash_map::Entry::Vacant(vacant) = yards.entry(ground) {
+                let top = mounted_at(&mut self.stage.tree, folder, ground)?;
+                vacant.insert(self.stage.yards.len());
+                self.touch(&top)?;
+                self.stage.add_yard(&top)?;
+            }
+        }
+        header.yards = self.stage.yards.iter().cloned().map(Into::into).collect();
+        let replaces = places.iter().any(|(_, was)| was.is_some());
+        let mut writer = Writer::new(file, &header)?;
+        for (at, (path, was)) in places.into_iter().enumerate() {
+            let yard = yards[&self.stage.tree.ground(split(&path).0)?];
             let mut staged = join(&self.stage.path(0, NEW), &path);
             if yard > 0 {
                 let there = join(&self.stage.path(yard, NEW), at.to_string().as_bytes());
@@ -119,13 +122,9 @@ impl<'a> Arranging<'a> {
             }
             let aside = join(&self.stage.path(yard, OLD), at.to_string().as_bytes());
             let inode = self.stage.tree.look(&staged)?.ok_or_else(|| Obstacle::Changed(path.clone()))?.inode;
-            let was = was.as_ref().map(Was::of);
-            steps.push(Step::Place { path: path.into(), staged: staged.into(), aside: aside.into(), inode, was });
+            writer.add(&Step::Place { path: path.into(), staged: staged.into(), aside: aside.into(), inode, was })?;
         }
-        header.yards = self.stage.yards.iter().cloned().map(Into::into).collect();
-        let replaces = steps.iter().any(|step| matches!(step, Step::Place { was: Some(_), .. }));
-        let mut writer = Writer::new(file, &header)?;
-        for step in steps.iter().chain(&self.attributes) {
+        for step in &self.attributes {
             writer.add(step)?;
         }
         for (path, seen) in std::mem::take(&mut self.touched) {
@@ -147,7 +146,10 @@ impl<'a> Arranging<'a> {
                 continue;
             }
             match self.stage.tree.look(ancestor)? {
-                None => return self.add(ancestor, None),
+                None => {
+                    self.placed.insert(ancestor.to_vec());
+                    return self.add(ancestor, None);
+                }
                 Some(seen) if matches!(seen.found.kind, FoundKind::Directory { .. }) => {}
                 Some(_) => return Err(Obstacle::Changed(ancestor.to_vec())),
             }
@@ -155,13 +157,17 @@ impl<'a> Arranging<'a> {
         if self.placed.contains(path) {
             return Ok(());
         }
+        let staged = join(&self.stage.path(0, NEW), path);
+        let staged = self.stage.tree.look(&staged)?.ok_or_else(|| Obstacle::Changed(path.to_vec()))?;
+        if matches!(staged.found.kind, FoundKind::Directory { .. }) {
+            self.placed.insert(path.to_vec());
+        }
         let was = self.stage.tree.look(path)?;
-        self.add(path, was)
+        self.add(path, was.as_ref().map(Was::of))
     }
 
-    fn add(&mut self, path: &[u8], was: Option<Seen>) -> Result<(), Obstacle> {
+    fn add(&mut self, path: &[u8], was: Option<Was>) -> Result<(), Obstacle> {
         self.touch(split(path).0)?;
-        self.placed.insert(path.to_vec());
         self.places.push((path.to_vec(), was));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Whether what is on the disk is what was wanted: content, mode, owner, time. A system can say yes and do nothing.
 
 use std::{
+    collections::HashMap,
     io::{self, BufRead, BufReader},
     thread,
 };
@@ -41,7 +42,7 @@ struct Mismatch {
 /// Compares every entry that was written with the disk, on all cores.
 pub(super) fn check(tree: &mut Tree, folder: &[u8], wanting: &Wanting, whom: For<'_>) -> io::Result<Checked> {
     let mut checked = Checked::default();
-    let mut mismatches = Vec::new();
+    let mut mismatches: HashMap<&'static str, (u64, Vec<Mismatch>)> = HashMap::new();
     let cores = thread::available_parallelism().map_or(1, usize::from);
     let file = tree.file(&join(folder, ENTRIES))?;
     let mut lines = BufReader::new(file).lines();
@@ -69,7 +70,13 @@ pub(super) fn check(tree: &mut Tree, folder: &[u8], wanting: &Wanting, whom: For
                 .collect();
             threads.into_iter().map(|thread| thread.join().expect("the check does not panic")).collect::<Vec<_>>()
         });
-        mismatches.extend(found.into_iter().flatten());
+        for mismatch in found.into_iter().flatten() {
+            let (count, first) = mismatches.entry(mismatch.reason).or_default();
+            *count += 1;
+            if first.len() < TOLD {
+                first.push(mismatch);
+            }
+        }
     }
     checked.findings = findings(mismatches, wanting, &checked, whom);
     Ok(checked)
@@ -104,11 +111,10 @@ fn compare(tree: &mut Tree, entry: &Entry, wanting: &Wanting, found: &mut Vec<Mi
             // Between two file systems one file cannot have two names; its content has been compared under the other one.
             let linked =
                 tree.look(target).ok().flatten().is_some_and(|other| other.device != seen.device || same(other));
-            return if linked {
-                ()
-            } else {
-                tell("link", format!("the file `{}`", shown(target)), "another file".to_owned())
-            };
+            if !linked {
+                tell("link", format!("the file `{}`", shown(target)), "another file".to_owned());
+            }
+            return;
         }
         (Kind::Symlink { target }, FoundKind::Symlink { target: found }) => {
             if target != found {
@@ -134,7 +140,12 @@ fn compare(tree: &mut Tree, entry: &Entry, wanting: &Wanting, found: &mut Vec<Mi
     }
 }
 
-fn findings(mismatches: Vec<Mismatch>, wanting: &Wanting, checked: &Checked, whom: For<'_>) -> Vec<Finding> {
+fn findings(
+    mut mismatches: HashMap<&'static str, (u64, Vec<Mismatch>)>,
+    wanting: &Wanting,
+    checked: &Checked,
+    whom: For<'_>,
+) -> Vec<Finding> {
     let target = whom.target.display();
     if mismatches.is_empty() {
         let text =
@@ -151,10 +162,10 @@ fn findings(mismatches: Vec<Mismatch>, wanting: &Wanting, checked: &Checked, who
         ("owner", "belongs to somebody else", "run the restore as root, or set it by hand with `chown`"),
         ("mtime", "has another time", "nothing, unless a program goes by it"),
     ] {
-        let of_kind: Vec<_> = mismatches.iter().filter(|mismatch| mismatch.reason == reason).collect();
+        let Some((count, first)) = mismatches.remove(reason) else { continue };
         // Without root nobody can give files away, and a time is no damage.
         let mild = reason == "mtime" || reason == "link" || (reason == "owner" && !wanting.may_give());
-        for mismatch in of_kind.iter().take(TOLD) {
+        for mismatch in &first {
             let text = format!("{} in {target} {what}", mismatch.path);
             let finding = if mild { Finding::warn(ID, whom.name, text) } else { Finding::fail(ID, whom.name, text) };
             findings.push(
@@ -166,10 +177,11 @@ fn findings(mismatches: Vec<Mismatch>, wanting: &Wanting, checked: &Checked, who
                     .data("path", mismatch.path.clone()),
             );
         }
-        if of_kind.len() > TOLD {
-            let text = format!("and {} more in {target}, of which each {what}", of_kind.len() - TOLD);
+        let more = count - first.len() as u64;
+        if more > 0 {
+            let text = format!("and {more} more in {target}, of which each {what}");
             let finding = if mild { Finding::warn(ID, whom.name, text) } else { Finding::fail(ID, whom.name, text) };
-            findings.push(finding.fix(fix).data("reason", reason).data("more", of_kind.len() - TOLD));
+            findings.push(finding.fix(fix).data("reason", reason).data("more", more));
         }
     }
     findings

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::{
     ID, STAGING,
     changes::{Changes, Count},
-    request::{Listing, Overwrite, Request, Target},
+    request::{Listing, Request, Target},
     selection::Selection,
     source::{Failure, Watch, block, is_meant, keep_secrets_in, read, unpacker},
     survey::{List, Question, Survey, survey},
@@ -102,28 +102,26 @@ pub async fn plan(request: Request, context: &Context) -> Result<Planned> {
     if let Some(finding) = request.source.refusal(&request.name, request.unsigned) {
         return Ok(Planned::Refused(vec![finding], None));
     }
-    let selection = Selection::new(&request.include)?;
+    let selection = Selection::new(&request.include, &request.target)?;
     let folder = request.target.folder().clone();
     if let Some(finding) = pending_finding(&request.name, &folder)? {
         return Ok(Planned::Refused(vec![finding], None));
     }
     let tree = open(&folder)?;
     let fresh = selection.is_everything() && is_empty(tree, &folder)?;
-    if fresh && request.listing == Listing::Counts {
-        if let Some(sidecar) = &request.source.sidecar {
-            let contents = &sidecar.contents;
-            let count = Count {
-                entries: contents.files + contents.directories + contents.links,
-                files: contents.files,
-                bytes: contents.bytes,
-                first: Vec::new(),
-            };
-            let damaged = damaged_finding(&request.name, contents.damaged, &[]);
-            let plan = write_plan(&request, &[(Difference::Create, count)]);
-            let sha256 = request.source.sha256().map(str::to_owned);
-            let findings = damaged.into_iter().collect();
-            return Ok(Planned::Ready(Box::new(Restore { plan, findings, changes: None, request, fresh, sha256 })));
-        }
+    if let (true, Listing::Counts, Some(sidecar)) = (fresh, request.listing, &request.source.sidecar) {
+        let contents = &sidecar.contents;
+        let count = Count {
+            entries: contents.files + contents.directories + contents.links,
+            files: contents.files,
+            bytes: contents.bytes,
+            first: Vec::new(),
+        };
+        let damaged = damaged_finding(&request.name, contents.damaged, &[]);
+        let plan = write_plan(&request, &[(Difference::Create, count)]);
+        let sha256 = request.source.sha256().map(str::to_owned);
+        let findings = damaged.into_iter().collect();
+        return Ok(Planned::Ready(Box::new(Restore { plan, findings, changes: None, request, fresh, sha256 })));
     }
     let Found { survey, sha256, damaged, keys } = match look_into(&request, selection, context).await {
         Ok(found) => found,
@@ -304,9 +302,6 @@ fn refusals(request: &Request, survey: &Survey) -> Vec<Finding> {
                 .data("reason", "obstacle")
                 .data("paths", shown),
         );
-    }
-    if request.overwrite == Overwrite::Older && survey.changes.count(Difference::Newer).entries == 0 {
-        debug_assert_eq!(*count, 0, "only newer files are conflicts");
     }
     findings
 }

@@ -73,9 +73,9 @@ impl Site {
         let mut tree = Tree::open(folder)?;
         // The kernel's lock is gone with the process, however it ends. Network file systems that have none of it for
         // folders still have the lock of the backup's name, which the caller holds.
-        match rustix::fs::flock(tree.root(), FlockOperation::NonBlockingLockExclusive) {
-            Err(rustix::io::Errno::WOULDBLOCK) => return Ok(None),
-            Ok(()) | Err(_) => {}
+        let locked = rustix::fs::flock(tree.root(), FlockOperation::NonBlockingLockExclusive);
+        if locked == Err(rustix::io::Errno::WOULDBLOCK) {
+            return Ok(None);
         }
         let before = tree.look(b"")?.ok_or(io::ErrorKind::NotFound)?;
         Ok(Some(Self { tree, before, made }))

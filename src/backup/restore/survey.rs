@@ -224,10 +224,11 @@ fn extras(tree: &mut Tree, list: &List, selection: &Selection, changes: &mut Cha
         };
         names.sort();
         for path in names.iter().map(|name| join(&entry.path, name)) {
-            if !list.has(&path) && !split(&path).1.starts_with(STAGING.as_bytes()) {
-                if let Some(seen) = tree.look(&path)? {
-                    changes.add(Difference::Extra, &as_entry(path, &seen))?;
-                }
+            if list.has(&path) || split(&path).1.starts_with(STAGING.as_bytes()) {
+                continue;
+            }
+            if let Some(seen) = tree.look(&path)? {
+                changes.add(Difference::Extra, &as_entry(path, &seen))?;
             }
         }
         Ok(())

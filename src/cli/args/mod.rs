@@ -1,7 +1,9 @@
 //! The command line: clap derives and help texts, one file a command. Nothing is decided here.
 
+mod backup;
 mod check;
 mod config;
+mod schedule;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -13,8 +15,13 @@ use super::{
 };
 use crate::rules::units;
 
+pub use backup::{
+    BackupArgs, BackupCommand, BackupCreateArgs, BackupDrillArgs, BackupInitArgs, BackupKeygenArgs, BackupListArgs,
+    BackupPruneArgs, BackupRestoreArgs, BackupVerifyArgs, From,
+};
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
+pub use schedule::{ScheduleArgs, ScheduleCommand, SimulateArgs};
 
 /// Carry out the maintenance runbook: look, plan, apply, prove
 ///
@@ -35,8 +42,12 @@ pub struct Cli {
 /// One variant a command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look at live sites and judge what is really served
+    /// Look at live sites and backups and judge what is really there
     Check(CheckArgs),
+    /// Back up secrets and configuration, and prove that they can be restored
+    Backup(BackupArgs),
+    /// Say when machines run, and what that means
+    Schedule(ScheduleArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -52,10 +63,21 @@ pub enum Command {
 }
 
 impl Command {
+    /// How many signals it takes to end the command where it stands. What changes something ends itself at the first one,
+    /// when it has put back what it owes.
+    pub fn patience(&self) -> u32 {
+        match self {
+            Self::Backup(_) => 2,
+            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Schedule(_) => 1,
+        }
+    }
+
     /// The name as the operator types it.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Backup(args) => args.command.name(),
             Self::Check(_) => "check",
+            Self::Schedule(args) => args.command.name(),
             Self::Config(_) => "config",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",

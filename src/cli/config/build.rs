@@ -6,12 +6,15 @@
 use super::{
     model::{
         Backup, Certificate, Compression, Deploy, Dump, Ec2, Email, Gunicorn, Http, Keep, KeyType, Level, Lookup,
-        Method, Mode, Model, Mounted, Nginx, Notify, Oauth, Place, Rds, Reload, S3Options, Schedule, Service, Site,
-        Timers, Tls, When, Which, Wish,
+        Method, Model, Mounted, Nginx, Notify, Oauth, Place, Rds, Reload, S3Options, Schedule, Service, Site, Timers,
+        Tls, When, Which, Wish,
     },
     value::{FromValue, Tree, Value},
 };
-use crate::check::{Compose, GunicornSource, NginxSource, Reference, TlsVersion};
+use crate::{
+    check::{Compose, GunicornSource, NginxSource, Reference, TlsVersion},
+    rules::calendar::Mode,
+};
 
 /// The model of a tree without mistakes.
 pub fn build(tree: &Tree) -> Option<Model> {

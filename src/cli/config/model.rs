@@ -16,7 +16,7 @@ pub use crate::{
 };
 use crate::{
     check::{GunicornSource, NginxSource, Reference, Threshold, TlsVersion},
-    rules::calendar::{Dates, Hours, Repeat, Window},
+    rules::calendar::{Dates, Hours, Mode, Repeat, Window},
     system::secret::Secret,
 };
 
@@ -223,13 +223,6 @@ pub struct Schedule {
     /// USD an hour by instance type.
     pub prices: Vec<(String, f64)>,
     pub deploy: Option<Deploy>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Mode {
-    Both,
-    StartOnly,
-    StopOnly,
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]

@@ -3,6 +3,7 @@
 //!
 //! A format is one file with a unit struct that implements [`Render`], and one line in [`REGISTRY`].
 
+pub mod archives;
 mod fold;
 mod github;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use jiff::Timestamp;
 
-pub use text::{line, visible};
+pub use text::{line, visible, wrap};
 
 use crate::{
     error::{Error, Kind},

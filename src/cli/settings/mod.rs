@@ -2,9 +2,11 @@
 
 mod backup;
 mod check;
+mod schedule;
 
 pub use backup::backup_settings;
 pub use check::check_settings;
+pub use schedule::{schedule_settings, simulated_dates};
 
 use crate::error::{Error, Kind};
 

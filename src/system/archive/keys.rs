@@ -79,12 +79,13 @@ impl Keys {
     }
 
     /// An identity that is at hand.
-    pub fn of(identity: x25519::Identity) -> Self {
+    #[cfg(test)]
+    pub(crate) fn of(identity: x25519::Identity) -> Self {
         let fingerprint = identity.to_public().to_string();
         Self { identities: vec![Box::new(identity)], fingerprints: vec![fingerprint], secret: false }
     }
 
-    /// The key of a run, which opens what the run has written and nothing else.
+    /// The key that a run makes for itself, to read back what it wrote.
     pub fn of_run(key: RunKey) -> Self {
         Self { identities: vec![key.into_identity()], fingerprints: Vec::new(), secret: false }
     }

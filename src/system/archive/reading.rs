@@ -50,7 +50,7 @@ pub(super) trait Sink {
 /// Notes that are kept; more than that nobody reads.
 const MOST_NOTES: usize = 1000;
 
-const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
 
 /// Reads an archive.
 pub(super) fn read(reader: impl Read + Send, terms: &Terms<'_>, sink: &mut dyn Sink) -> Result<Verified, Damage> {

@@ -14,7 +14,7 @@ pub(super) enum Recipient {
     /// Keys of hardware with a tag, on P-256: `age1tag1…`.
     Tag(tag::Recipient),
     /// The same, safe from quantum computers: `age1tagpq1…`.
-    TagPq(tagpq::Recipient),
+    TagPq(Box<tagpq::Recipient>),
     /// `age1…`.
     X25519(x25519::Recipient),
 }
@@ -44,7 +44,7 @@ impl Recipient {
             return Err(format!("`{shown}` is neither an age public key (`age1…`) nor an SSH one (`ssh-ed25519 …`)"));
         }
         let known = text.parse().map(Self::X25519).or_else(|_| text.parse().map(Self::Tag));
-        if let Ok(recipient) = known.or_else(|_| text.parse().map(Self::TagPq)) {
+        if let Ok(recipient) = known.or_else(|_| text.parse().map(|key| Self::TagPq(Box::new(key)))) {
             return Ok(recipient);
         }
         let plugin: Result<plugin::Recipient, _> = text.parse();

@@ -34,14 +34,15 @@ enum Lock {
 pub struct RunKey(Box<dyn Identity + Send + Sync>);
 
 impl RunKey {
-    /// The identity itself, for [`Keys::of_run`](super::Keys::of_run).
-    pub(super) fn into_identity(self) -> Box<dyn Identity + Send + Sync> {
-        self.0
+    /// The identity, for a test that decrypts by itself.
+    #[cfg(test)]
+    pub(super) fn identity(&self) -> &(dyn Identity + Send + Sync) {
+        &*self.0
     }
 
     /// The identity, for the one who decrypts.
-    pub fn identity(&self) -> &(dyn Identity + Send + Sync) {
-        &*self.0
+    pub(super) fn into_identity(self) -> Box<dyn Identity + Send + Sync> {
+        self.0
     }
 }
 
@@ -164,7 +165,7 @@ fn boxed(recipients: impl Iterator<Item = Recipient>) -> Result<Vec<Box<dyn age:
             Recipient::Plugin(recipient) => plugged.push(recipient),
             Recipient::Ssh(recipient) => all.push(Box::new(recipient)),
             Recipient::Tag(recipient) => all.push(Box::new(recipient)),
-            Recipient::TagPq(recipient) => all.push(Box::new(recipient)),
+            Recipient::TagPq(recipient) => all.push(recipient),
             Recipient::X25519(recipient) => all.push(Box::new(recipient)),
         }
     }

@@ -73,7 +73,7 @@ impl Refusal {
     /// Whether what was asked may have been done although the call failed: also where the store said yes, in words that
     /// cannot be read.
     pub fn is_ambiguous(&self) -> bool {
-        self.cause == Cause::Silent || self.status.is_some_and(|status| status >= 500 || status < 300)
+        self.cause == Cause::Silent || self.status.is_some_and(|status| !(300..500).contains(&status))
     }
 
     /// Whether the credentials were good until a while ago.

@@ -15,7 +15,7 @@ mod rclone;
 pub mod s3;
 mod trouble;
 
-use std::fs::File;
+use std::{fs::File, io::Read};
 
 use futures_util::future::BoxFuture;
 pub use object::{Body, Condition, Object, Reading, Receipt};
@@ -23,7 +23,7 @@ pub use place::{Mounted, Options, Place, S3Options};
 pub use trouble::{Reason, Trouble};
 
 use super::Context;
-use crate::error::{Error, Kind, Result};
+use crate::error::Result;
 
 /// The looking half of a destination.
 pub trait Shelf: Send + Sync {
@@ -113,6 +113,25 @@ pub trait Draft: Send {
     fn keep(self: Box<Self>, name: &str) -> Result<Receipt, Trouble>;
 }
 
+/// Reads a small object whole.
+///
+/// # Errors
+///
+/// As [`Shelf::open`], or it is larger than `limit` bytes.
+pub async fn fetch(shelf: &dyn Shelf, name: &str, limit: u64) -> Result<Vec<u8>, Trouble> {
+    let Reading { reader, done } = shelf.open(name).await?;
+    let read = tokio::task::spawn_blocking(move || {
+        let mut bytes = Vec::new();
+        reader.take(limit + 1).read_to_end(&mut bytes).map(|_| bytes)
+    });
+    let (bytes, done) = tokio::join!(read, done);
+    done?;
+    let broken =
+        |why: String| Trouble::new(Reason::Damaged, format!("`{name}` cannot be read: {why}"), "check the medium");
+    let bytes = bytes.map_err(|panic| broken(panic.to_string()))?.map_err(|error| broken(error.to_string()))?;
+    if bytes.len() as u64 > limit { Err(broken(format!("it is larger than {limit} bytes"))) } else { Ok(bytes) }
+}
+
 /// Opens the destination at a place: one line for each sort.
 ///
 /// # Errors
@@ -125,10 +144,16 @@ pub fn open(place: &Place, options: &Options, context: &Context) -> Result<Box<d
         #[cfg(feature = "aws")]
         Place::S3 { bucket, prefix } => Ok(Box::new(s3::S3::new(bucket, prefix, options, context))),
         #[cfg(not(feature = "aws"))]
-        Place::S3 { .. } => Err(Error::new(Kind::Config, format!("use `{place}`"))
-            .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
-            .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")),
+        Place::S3 { .. } => Err(left_out(place)),
     }
+}
+
+/// S3 in a build without it.
+#[cfg(not(feature = "aws"))]
+fn left_out(place: &Place) -> crate::error::Error {
+    crate::error::Error::new(crate::error::Kind::Config, format!("use `{place}`"))
+        .because("this build of mainstay leaves out S3 (it was made without the feature `aws`)")
+        .hint("install the full build, or reach the bucket through rclone: `rclone:REMOTE:BUCKET/PREFIX`")
 }
 
 /// Opens the looking half of the destination at a place.

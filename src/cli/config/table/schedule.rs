@@ -101,6 +101,8 @@ pub(super) static SCHEDULE: Table = Table {
         ),
         Rule::Forbids("always_off", "true", "on", "nothing is ever started"),
         Rule::Forbids("always_off", "true", "on_dates", "nothing is ever started"),
+        Rule::Forbids("always_off", "true", "off_dates", "there is no window that they could keep from beginning"),
+        Rule::Forbids("always_off", "true", "mode", "what is always off has no other side"),
         Rule::AtLeastOne(&["ec2", "rds"]),
     ],
 };

@@ -3,6 +3,11 @@
     reason = "tests set their own stage, and judge by the programs that everybody has"
 )]
 //! Archives for tests, made piece by piece, and what reading them comes to.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests make the files and run the programs that judge"
+)]
 
 mod damaged;
 mod foreign;

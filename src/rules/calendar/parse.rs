@@ -1,71 +1,11 @@
-//! How weekly windows, dates and repeated times are written; only their syntax, not what holds at an instant.
+//! The syntax of windows, dates and hours.
 
-use std::{fmt, str::FromStr};
+use std::str::FromStr;
 
 use jiff::civil::{Date, Weekday};
 
-use super::units::Wrong;
-
-/// A window that returns every week: `Mon-Fri 07:00-19:00`, `Sat,Sun 22:00-06:00`, `Fri 22:00-Sat 06:00`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Window {
-    /// The days on which it begins, in the order of the week.
-    pub days: Vec<Weekday>,
-    /// When it begins.
-    pub start: Minute,
-    /// When it ends; `24:00` is the end of the day.
-    pub end: Minute,
-    /// How many dates later than it began it ends: 1 for a window over midnight.
-    pub days_later: u8,
-}
-
-/// A wall-clock time in minutes after 00:00; 1440 is 24:00.
-#[derive(Clone, Copy, Debug, Eq, Ord, PartialEq, PartialOrd)]
-pub struct Minute(pub u16);
-
-/// A date, or one of every year.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Day {
-    /// `2026-11-26`.
-    Once(Date),
-    /// `07-04`: month and day.
-    Yearly(i8, i8),
-}
-
-/// Dates on which the windows do not count: `2026-11-26`, `2026-12-24..2027-01-01`, `07-04`, `12-24..01-01`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Dates {
-    /// The first one.
-    pub first: Day,
-    /// The last one; the same when it is only one.
-    pub last: Day,
-}
-
-/// Hours of one date that count besides the windows: `2026-12-05 09:00-13:00`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Hours {
-    /// The date.
-    pub day: Day,
-    /// When it begins.
-    pub start: Minute,
-    /// When it ends.
-    pub end: Minute,
-    /// Whether it ends on the next date.
-    pub over_midnight: bool,
-}
-
-/// When something is done again: `every 15m`, `daily 02:30`, `twice daily`, `weekly Sun 03:00`.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Repeat {
-    /// Once a day at this time.
-    Daily(Minute),
-    /// Every so many minutes; divides an hour or a day, so that each day looks the same.
-    Every(u16),
-    /// Twice a day, at minutes that the machine chooses.
-    TwiceDaily,
-    /// Once a week.
-    Weekly(Weekday, Minute),
-}
+use super::window::{Dates, Day, Hours, Minute, WEEK, Window, offset};
+use crate::rules::units::Wrong;
 
 impl FromStr for Window {
     type Err = Wrong;
@@ -163,52 +103,8 @@ impl FromStr for Hours {
     }
 }
 
-impl FromStr for Repeat {
-    type Err = Wrong;
-
-    fn from_str(text: &str) -> Result<Self, Wrong> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        match words.as_slice() {
-            ["every", length] => {
-                let seconds = super::units::parse_duration(length)?.as_secs();
-                let minutes = u16::try_from(seconds / 60).unwrap_or(u16::MAX);
-                let even = seconds.is_multiple_of(60) && minutes > 0;
-                if even && (60 % minutes == 0 || (minutes % 60 == 0 && 1440 % minutes == 0)) {
-                    Ok(Self::Every(minutes))
-                } else {
-                    Err(Wrong("minutes must divide an hour and hours must divide a day: 5m, 15m, 1h, 6h".into()))
-                }
-            }
-            ["daily", time] => Ok(Self::Daily(clock(time, false)?)),
-            ["twice", "daily"] => Ok(Self::TwiceDaily),
-            ["weekly", day, time] => Ok(Self::Weekly(weekday(day)?, clock(time, false)?)),
-            _ => Err(Wrong("write `every 15m`, `daily 02:30`, `twice daily` or `weekly Sun 03:00`".into())),
-        }
-    }
-}
-
-impl fmt::Display for Minute {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:02}:{:02}", self.0 / 60, self.0 % 60)
-    }
-}
-
-/// The days as they are written, in order.
-const WEEK: [(&str, Weekday); 7] = [
-    ("Mon", Weekday::Monday),
-    ("Tue", Weekday::Tuesday),
-    ("Wed", Weekday::Wednesday),
-    ("Thu", Weekday::Thursday),
-    ("Fri", Weekday::Friday),
-    ("Sat", Weekday::Saturday),
-    ("Sun", Weekday::Sunday),
-];
-
-fn offset(day: Weekday) -> usize {
-    usize::from(day.to_monday_zero_offset().unsigned_abs()).min(6)
-}
-
-fn weekday(text: &str) -> Result<Weekday, Wrong> {
+/// Reads a day.
+pub fn weekday(text: &str) -> Result<Weekday, Wrong> {
     let text = text.trim();
     WEEK.into_iter()
         .find(|(name, _)| name.eq_ignore_ascii_case(text))
@@ -216,7 +112,8 @@ fn weekday(text: &str) -> Result<Weekday, Wrong> {
         .ok_or_else(|| Wrong(format!("`{text}` is not a day: use Mon, Tue, Wed, Thu, Fri, Sat or Sun")))
 }
 
-fn clock(text: &str, is_end: bool) -> Result<Minute, Wrong> {
+/// Reads a time; 24:00 only where it is an end.
+pub fn clock(text: &str, is_end: bool) -> Result<Minute, Wrong> {
     let text = text.trim();
     let wrong = || Wrong(format!("`{text}` is not a time: write 07:00"));
     let (hours, minutes) = text.split_once(':').ok_or_else(wrong)?;
@@ -296,23 +193,10 @@ mod tests {
         assert!("2026-12-05".parse::<Hours>().is_err());
     }
 
-    #[test]
-    fn repeats_are_read_or_say_why() {
-        assert_eq!("every 15m".parse(), Ok(Repeat::Every(15)));
-        assert_eq!("every 6h".parse(), Ok(Repeat::Every(360)));
-        assert_eq!("daily 02:30".parse(), Ok(Repeat::Daily(Minute(150))));
-        assert_eq!("twice daily".parse(), Ok(Repeat::TwiceDaily));
-        assert_eq!("weekly Sun 03:00".parse(), Ok(Repeat::Weekly(Weekday::Sunday, Minute(180))));
-        for wrong in ["every 7m", "every 90m", "every 10s", "every 90s", "every 100w", "hourly", "daily", "daily 24:00"]
-        {
-            assert!(wrong.parse::<Repeat>().is_err(), "{wrong}");
-        }
-    }
-
     proptest! {
         #[test]
         fn no_text_panics(text in "[MonFri0-9:,. -]{0,24}|\\PC{0,12}") {
-            let _ = (text.parse::<Window>(), text.parse::<Dates>(), text.parse::<Hours>(), text.parse::<Repeat>());
+            let _ = (text.parse::<Window>(), text.parse::<Dates>(), text.parse::<Hours>());
         }
     }
 }

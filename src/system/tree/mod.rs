@@ -3,6 +3,9 @@
 //! Every folder on the way is opened by itself, and a link is never followed. So a folder that somebody replaces by a link
 //! between two steps ends in an error, and not in a file somewhere else.
 
+mod path;
+mod seen;
+
 use std::{
     ffi::{OsStr, OsString},
     fs::File,
@@ -15,19 +18,17 @@ use std::{
     sync::Arc,
 };
 
+pub use path::{join, shown, split};
 use rustix::{
     fs::{
-        AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, RenameFlags, Stat, StatxFlags, Timespec, Timestamps,
-        UTIME_OMIT, Uid,
+        AtFlags, CWD, Dir, FileType, Gid, Mode, OFlags, RenameFlags, StatxFlags, Timespec, Timestamps, UTIME_OMIT, Uid,
     },
     io::Errno,
 };
+pub use seen::{Attributes, Ground, Seen};
 use sha2::{Digest, Sha256};
 
-use crate::rules::{
-    difference::{Found, FoundKind},
-    manifest::Mtime,
-};
+use crate::rules::difference::FoundKind;
 
 /// A folder and everything in it. Paths are bytes from this folder, without a slash at either end; the empty path is the
 /// folder itself.
@@ -36,37 +37,6 @@ pub struct Tree {
     root: Arc<OwnedFd>,
     /// The folder that was opened last: neighbours are looked at one after another.
     last: Option<(Vec<u8>, Arc<OwnedFd>)>,
-}
-
-/// What is under a path.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub struct Seen {
-    /// What a comparison needs.
-    pub found: Found,
-    /// The number of the file in its file system.
-    pub inode: u64,
-    /// The file system.
-    pub device: u64,
-    /// Whether it is a file with further names.
-    pub is_shared: bool,
-}
-
-/// A mounted file system.
-#[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd)]
-pub struct Ground {
-    device: u64,
-    mount: Option<u64>,
-}
-
-/// Attributes that can be set on what is there.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub struct Attributes {
-    /// Permission bits.
-    pub mode: u32,
-    /// Owner and group; `None` leaves them.
-    pub owner: Option<(u64, u64)>,
-    /// When the content last changed; `None` leaves it.
-    pub mtime: Option<Mtime>,
 }
 
 impl Tree {
@@ -383,62 +353,6 @@ impl Tree {
     }
 }
 
-impl Seen {
-    fn of(stat: &Stat, kind: FoundKind) -> Self {
-        let is_shared = stat.st_nlink > 1 && !matches!(kind, FoundKind::Directory { .. });
-        let time = |seconds, nanos: u64| Mtime { seconds, nanos: nanos.try_into().unwrap_or(0) };
-        Self {
-            found: Found {
-                kind,
-                mode: stat.st_mode & 0o7777,
-                uid: stat.st_uid.into(),
-                gid: stat.st_gid.into(),
-                mtime: time(stat.st_mtime, stat.st_mtime_nsec),
-                ctime: time(stat.st_ctime, stat.st_ctime_nsec),
-            },
-            inode: stat.st_ino,
-            device: stat.st_dev,
-            is_shared,
-        }
-    }
-
-    /// Its attributes as they are.
-    pub fn attributes(&self) -> Attributes {
-        let Found { mode, uid, gid, mtime, .. } = self.found;
-        Attributes { mode, owner: Some((uid, gid)), mtime: Some(mtime) }
-    }
-}
-
-/// The folder and the last name of a path; both may be empty.
-pub fn split(path: &[u8]) -> (&[u8], &[u8]) {
-    match path.iter().rposition(|byte| *byte == b'/') {
-        Some(slash) => (&path[..slash], &path[slash + 1..]),
-        None => (b"", path),
-    }
-}
-
-/// A path in a folder.
-pub fn join(folder: &[u8], name: &[u8]) -> Vec<u8> {
-    match folder {
-        b"" => name.to_vec(),
-        _ => [folder, b"/", name].concat(),
-    }
-}
-
-/// A path as people read it.
-pub fn shown(path: &[u8]) -> String {
-    // Escaped, so that a name with a line end cannot pretend to be two.
-    path.utf8_chunks()
-        .flat_map(|chunk| {
-            let text = chunk.valid().chars().map(|c| match c.is_control() {
-                true => c.escape_default().to_string(),
-                false => c.to_string(),
-            });
-            text.chain(chunk.invalid().iter().map(|byte| format!("\\x{byte:02X}"))).collect::<Vec<_>>()
-        })
-        .collect()
-}
-
 /// A name that can only be one in this very folder.
 fn plain(name: &[u8]) -> io::Result<&OsStr> {
     match name {
@@ -501,6 +415,7 @@ mod tests {
     };
 
     use super::*;
+    use crate::rules::manifest::Mtime;
 
     #[test]
     fn no_link_is_followed_and_no_path_leads_out() {
@@ -550,10 +465,5 @@ mod tests {
         tree.set(b"file", &Attributes { mode: 0o4711, ..attributes }).unwrap();
         let seen = tree.look(b"file").unwrap().unwrap().found;
         assert_eq!((seen.mode, seen.mtime), (0o4711, old));
-    }
-
-    #[test]
-    fn names_are_shown_on_one_line() {
-        assert_eq!(shown(b"a\nb\xff \xc3\xa9"), "a\\nb\\xFF é");
     }
 }

@@ -1,0 +1,41 @@
+//! `mainstay schedule`: from the command line to the job and back.
+
+mod simulation;
+
+use super::{
+    Done,
+    args::{Cli, ScheduleArgs, ScheduleCommand, SimulateArgs},
+    configuration,
+    console::Console,
+    elapsed, host, settings, warn,
+};
+use crate::{
+    error::Result,
+    report::Report,
+    schedule::simulate,
+    system::{Context, zone::Zones},
+};
+use simulation::Page;
+
+/// Runs one of its subcommands.
+pub(super) fn run(args: &ScheduleArgs, cli: &Cli, context: &Context) -> Result<Done> {
+    match &args.command {
+        ScheduleCommand::Simulate(args) => follow(args, cli, context),
+    }
+}
+
+fn follow(args: &SimulateArgs, cli: &Cli, context: &Context) -> Result<Done> {
+    let started = context.clock.now();
+    let loaded = configuration(cli, context)?;
+    warn(Some(&loaded));
+    let zones = Zones::newest(context);
+    let schedule = settings::schedule_settings(&loaded, &args.name, &zones)?;
+    let (first, last) = settings::simulated_dates(args, &schedule, context)?;
+    let simulation = simulate(&schedule, first, last);
+    let console = Console::real(&context.environment);
+    let page = Page { schedule: &schedule, simulation: &simulation, zones: &zones };
+    let mut report = Report::new("schedule simulate", host(), started);
+    report.result = Some(page.json());
+    report.took = elapsed(started, context);
+    Ok(Done::Data { text: page.text(console.stdout.then_some(console.columns)), report: Box::new(report) })
+}
