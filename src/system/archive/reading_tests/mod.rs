@@ -1,7 +1,3 @@
-#![expect(
-    clippy::disallowed_methods,
-    reason = "tests set their own stage, and judge by the programs that everybody has"
-)]
 //! Archives for tests, made piece by piece, and what reading them comes to.
 #![expect(
     clippy::disallowed_methods,
