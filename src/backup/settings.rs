@@ -3,10 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
+    error::{Error, Kind, Result},
     rules::retention::Keep,
     system::{
-        archive::Compression,
+        archive::{Compression, Recipe},
         secret::Secret,
+        signature::PublicKey,
         state::State,
         store::{Mounted, Place, S3Options},
     },
@@ -103,4 +105,45 @@ pub struct Dump {
     pub timeout: Duration,
     /// Less output than this is a failure.
     pub min_bytes: u64,
+}
+
+impl Settings {
+    /// Whose archives of this backup are accepted: this host's key, where it has one yet, and `signers`.
+    ///
+    /// # Errors
+    ///
+    /// The host's key is there and cannot be read, or a signer is no key.
+    pub fn accepted(&self, set: &Set) -> Result<Vec<PublicKey>> {
+        let mut accepted: Vec<PublicKey> = PublicKey::of_host(&self.state)?.into_iter().collect();
+        for signer in &set.signers {
+            accepted.push(signer.parse().map_err(|why| {
+                Error::new(Kind::Config, format!("use the signer `{signer}`"))
+                    .because(why)
+                    .hint("write it as `minisign` prints it: RW…")
+            })?);
+        }
+        Ok(accepted)
+    }
+}
+
+impl Set {
+    /// The files of the backup, without what is put in from elsewhere: what is looked at to tell whether they have changed.
+    pub fn sources(&self) -> Recipe {
+        let folder = |place: &Place| match place {
+            Place::Folder(path) => Some(path.clone()),
+            Place::Rclone(_) | Place::S3 { .. } => None,
+        };
+        Recipe {
+            id: String::new(),
+            root: self.root.clone(),
+            include: self.include.clone(),
+            include_is_default: self.include_is_default,
+            exclude: self.exclude.clone(),
+            optional: self.optional.clone(),
+            one_file_system: self.one_file_system,
+            never: self.to.iter().filter_map(folder).collect(),
+            extra: Vec::new(),
+            compression: self.compression,
+        }
+    }
 }

@@ -88,7 +88,7 @@ async fn look(
 ) -> Result<Vec<Archive>, Box<Finding>> {
     let Place { name, address } = place;
     let catalog = holding.catalog(context).await.map_err(|trouble| {
-        Finding::unknown(ID, name, format!("could not look at {address}: {trouble}"))
+        Finding::fail(ID, name, format!("could not look at {address}: {trouble}"))
             .fix(trouble.fix)
             .data("destination", address)
             .data("reason", trouble.reason.word())
