@@ -11,6 +11,7 @@ use std::{
 
 use crate::{
     dice::Dice,
+    moto::Moto,
     program::{Run, has_program, skip},
     scene::{Place, Scene, Stock},
     tree::{self, Tree, differences, expect_whole, look, staged},
@@ -97,7 +98,9 @@ fn nothing_is_lost_by_kills_at_any_moment() {
         return skip(test, "no age to open archives with");
     }
     let (mut dice, seed) = Dice::new();
-    let Some(scene) = Scene::set(test, &mut dice) else { return };
+    let Some(moto) = Moto::start(test) else { return };
+    let scene = Scene::new(moto);
+    scene.fill(&mut dice);
     let rounds = std::env::var("MAINSTAY_FAULT_ROUNDS").map_or(ROUNDS, |text| text.parse().expect("a number"));
     println!("{rounds} kills; MAINSTAY_FAULT_SEED={seed} repeats them");
     let mut bench = Bench::new(scene, dice);

@@ -32,7 +32,7 @@ pub enum Place {
 /// A stock of archives to begin from.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum Stock {
-    /// One archive of megabytes in hundreds of files.
+    /// One archive of hundreds of files, and so large that S3 gets it in parts.
     Large,
     /// Many small ones, most of which no rule keeps.
     Many,
@@ -76,9 +76,8 @@ impl Stock {
 }
 
 impl Scene {
-    /// Makes all of it; `None`, and a line that says so, where there is no moto.
-    pub fn set(test: &str, dice: &mut Dice) -> Option<Self> {
-        let moto = Moto::start(test)?;
+    /// An empty world with a key and the configurations.
+    pub fn new(moto: Moto) -> Self {
         let mut world = World::new();
         world.set("AWS_ACCESS_KEY_ID", "AKIDTEST").set("AWS_SECRET_ACCESS_KEY", "secret");
         world.set("AWS_EC2_METADATA_DISABLED", "true");
@@ -87,9 +86,13 @@ impl Scene {
         for place in [Place::Folder, Place::S3, Place::Both] {
             scene.configure(place);
         }
-        scene.make(Stock::Large, dice, &[9]);
-        scene.make(Stock::Many, dice, &(2..=14).rev().collect::<Vec<i64>>());
-        Some(scene)
+        scene
+    }
+
+    /// Makes the stocks of archives.
+    pub fn fill(&self, dice: &mut Dice) {
+        self.make(Stock::Large, dice, &[9]);
+        self.make(Stock::Many, dice, &(2..=14).rev().collect::<Vec<i64>>());
     }
 
     pub fn at(&self, name: &str) -> PathBuf {
@@ -140,7 +143,7 @@ impl Scene {
             tree::clear(&self.at(name));
         }
         match stock {
-            Stock::Large => tree::grow(&self.app(), 300, 9 << 20, dice),
+            Stock::Large => tree::grow(&self.app(), 300, 8 << 20, dice),
             Stock::Many => tree::grow(&self.app(), 10, 4000, dice),
         }
         for days in days {
