@@ -35,7 +35,8 @@ impl Scene {
         assert!(good.is_subset(&proved), "called good, and not proved: {:?}: {run}", good.difference(&proved));
         assert!(!good.is_empty(), "no archive is good: {run}");
         let (destination, id) = good.last().expect("one");
-        let listed = open_by_hand(&self.read(destination.starts_with("s3:"), &format!("{id}.tar.gz.age")), &self.at(""));
+        let listed =
+            open_by_hand(&self.read(destination.starts_with("s3:"), &format!("{id}.tar.gz.age")), &self.at(""));
         let manifest = ".mainstay/manifest.jsonl\n";
         assert!(listed.ends_with(manifest) && listed.contains("data/large\n"), "{id}: {listed}");
     }
