@@ -17,6 +17,7 @@ pub(super) struct Selection {
     /// Patterns that are a path: who writes out a name means this very file.
     names: Vec<Vec<u8>>,
     /// Whether what is ours in the archive (the configuration that lies elsewhere) is left out: it never was below the root.
+    /// To an empty place it comes along all the same: that is a new machine, which needs it.
     only_theirs: bool,
 }
 
@@ -50,7 +51,7 @@ impl Selection {
 
     /// Whether it is everything.
     pub(super) fn is_everything(&self) -> bool {
-        self.patterns.is_none() && !self.only_theirs
+        self.patterns.is_none()
     }
 
     /// Whether a path is part of it.
