@@ -27,7 +27,7 @@ use crate::{
 /// What `backup verify` was asked to do.
 #[derive(Default)]
 pub struct Verify {
-    /// Only this archive: its id, or the end of it.
+    /// Only this archive: its id, the beginning of its date, or `latest`.
     pub archive: Option<String>,
     /// Every archive, not only the newest of each place.
     pub all: bool,
