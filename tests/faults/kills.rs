@@ -115,7 +115,10 @@ fn nothing_is_lost_by_kills_at_any_moment() {
         tally.kills += 1;
         // One that goes wrong is shown and counted, and the others are looked at all the same.
         match panic::catch_unwind(AssertUnwindSafe(|| bench.judge(kind))) {
-            Ok(midway) => tally.midway += usize::from(midway),
+            Ok(midway) => {
+                println!("round {round}: {kind}, killed after {moment:?}");
+                tally.midway += usize::from(midway);
+            }
             Err(_) => {
                 println!("round {round}: {kind}, killed after {moment:?} of {:?}, went wrong", bench.lengths[&kind]);
                 tally.wrong += 1;
