@@ -6,7 +6,7 @@ use crate::{
     error::{Error, Kind, Result},
     rules::retention::Keep,
     system::{
-        archive::{Compression, Recipe},
+        archive::Compression,
         secret::Secret,
         signature::PublicKey,
         state::State,
@@ -123,27 +123,5 @@ impl Settings {
             })?);
         }
         Ok(accepted)
-    }
-}
-
-impl Set {
-    /// The files of the backup, without what is put in from elsewhere: what is looked at to tell whether they have changed.
-    pub fn sources(&self) -> Recipe {
-        let folder = |place: &Place| match place {
-            Place::Folder(path) => Some(path.clone()),
-            Place::Rclone(_) | Place::S3 { .. } => None,
-        };
-        Recipe {
-            id: String::new(),
-            root: self.root.clone(),
-            include: self.include.clone(),
-            include_is_default: self.include_is_default,
-            exclude: self.exclude.clone(),
-            optional: self.optional.clone(),
-            one_file_system: self.one_file_system,
-            never: self.to.iter().filter_map(folder).collect(),
-            extra: Vec::new(),
-            compression: self.compression,
-        }
     }
 }

@@ -9,7 +9,8 @@ use crate::{
     backup::{self, Record, Set},
     error::{Error, Kind, Result},
     system::{
-        Context, archive,
+        Context,
+        archive::{self, Recipe},
         secrets::{Found, Search},
         signature::PublicKey,
         store::Place,
@@ -62,6 +63,15 @@ impl Backup {
         let sets = settings.sets.iter().cloned();
         sets.map(|set| Self { set, settings: Arc::clone(&settings) }).collect()
     }
+
+    /// What would go into its next archive.
+    ///
+    /// # Errors
+    ///
+    /// The configuration file cannot be read.
+    pub fn recipe(&self) -> Result<Recipe> {
+        backup::recipe(&self.settings, &self.set)
+    }
 }
 
 impl Subject for Backup {
@@ -102,11 +112,11 @@ impl BackupScope<'_> {
     pub async fn sources(&self) -> &Result<Sources> {
         self.sources
             .get_or_init(|| async {
-                let (set, cancel) = (self.set().clone(), self.context.cancel.clone());
+                let (backup, cancel) = (self.backup.clone(), self.context.cancel.clone());
                 // A walk blocks, and others are being looked at on this thread.
                 let walk = task::spawn_blocking(move || {
-                    let mut search = Search::below(&set.root);
-                    let survey = archive::survey(&set.sources(), &cancel, |path| search.look(path))?;
+                    let mut search = Search::below(&backup.set.root);
+                    let survey = archive::survey(&backup.recipe()?, &cancel, |path| search.look(path))?;
                     Ok(Sources { metadata: hex(&survey.metadata), secrets: search.finish() })
                 });
                 walk.await.unwrap_or_else(|error| Err(Error::new(Kind::Failed, "look at the files").because(error)))

@@ -1,6 +1,6 @@
 //! `backup.repository`: what git keeps of the application is kept elsewhere too.
 
-use std::{collections::BTreeSet, os::unix::ffi::OsStrExt, path::PathBuf};
+use std::{collections::BTreeSet, ffi::OsStr, os::unix::ffi::OsStrExt, path::PathBuf};
 
 use futures_util::{FutureExt, future::BoxFuture};
 use tokio::task;
@@ -83,14 +83,15 @@ async fn not_kept(changes: Vec<Change>, repository: &Repository, scope: &BackupS
     if new.is_empty() {
         return known;
     }
-    let (set, cancel, root) = (scope.set().clone(), scope.context.cancel.clone(), scope.set().root.clone());
-    let Some(below) = repository.place(&root) else { return known };
+    let (backup, cancel) = (scope.backup.clone(), scope.context.cancel.clone());
+    let Some(below) = repository.place(&backup.set.root) else { return known };
     let mut left: BTreeSet<PathBuf> = new.iter().map(|change| change.path.clone()).collect();
     let walk = task::spawn_blocking(move || {
-        // Of sources that cannot be walked nothing is known to be kept.
-        let _ = archive::survey(&set.sources(), &cancel, |path| {
-            left.remove(&below.join(std::ffi::OsStr::from_bytes(path)));
-        });
+        let kept = |path: &[u8]| {
+            left.remove(&below.join(OsStr::from_bytes(path)));
+        };
+        // Of sources that cannot be walked nothing more is known to be kept.
+        let _ = backup.recipe().and_then(|recipe| archive::survey(&recipe, &cancel, kept));
         left
     });
     let Ok(left) = walk.await else { return known };

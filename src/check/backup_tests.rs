@@ -102,8 +102,8 @@ impl Bed {
         record.save(&self.state, "prime", "app").unwrap();
     }
 
-    async fn look(&self, id: &str) -> Vec<Finding> {
-        let backups = Backup::all(backup::Settings {
+    fn backups(&self) -> Vec<Backup> {
+        Backup::all(backup::Settings {
             project: "prime".into(),
             sets: vec![self.set.clone()],
             state: self.state.clone(),
@@ -111,7 +111,11 @@ impl Bed {
             config: None,
             lock_wait: Duration::ZERO,
             command: String::new(),
-        });
+        })
+    }
+
+    async fn look(&self, id: &str) -> Vec<Finding> {
+        let backups = self.backups();
         let only = vec![id.to_owned()];
         let settings =
             Settings { sites: Vec::new(), backups, only, skip: Vec::new(), wait: None, strict: false, concurrency: 4 };
@@ -208,7 +212,7 @@ async fn a_change_of_the_files_since_the_newest_archive_fails() {
     let bed = Bed::new().await;
     let id = bed.store(1, 2, |_| {});
     let digest = || {
-        let survey = archive::survey(&bed.set.sources(), &bed.context.cancel, |_| {}).unwrap();
+        let survey = archive::survey(&bed.backups()[0].recipe().unwrap(), &bed.context.cancel, |_| {}).unwrap();
         survey.metadata.iter().map(|byte| format!("{byte:02x}")).collect::<String>()
     };
     let metadata = digest();

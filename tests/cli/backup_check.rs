@@ -68,6 +68,35 @@ fn a_tracked_secret_fails_with_the_line_to_type() {
     assert_eq!(statuses(&again, "backup.secrets"), statuses(&report, "backup.secrets"));
 }
 
+#[test]
+fn what_create_made_is_fresh_until_a_file_changes() {
+    let mut world = World::new();
+    let state = world.folder().join("state");
+    world.set("MAINSTAY_STATE", state);
+    world.run(&["backup", "keygen", "key.txt"]).expect_code(0);
+    let key = std::fs::read_to_string(world.folder().join("key.txt")).unwrap();
+    let key = key.lines().find_map(|line| line.strip_prefix("# public key: ")).unwrap();
+    world.file("app/.env", "TOKEN=1\n");
+    world.file("app/config/app.toml", "workers = 3\n");
+    let text = format!("project = \"prime\"\n[backup.app]\nroot = \"app\"\nrecipients = [\"{key}\"]\nto = [\"to\"]\n");
+    world.file("mainstay.toml", text);
+    let fresh = || {
+        let run = world.run(&["check", "--only", "backup.fresh", "--format", "json"]);
+        let report = run.json();
+        let first = findings(&report, "backup.fresh")[0].clone();
+        (first["status"].as_str().unwrap().to_owned(), first["data"].clone(), run)
+    };
+    assert_eq!(fresh().1["reason"], "none");
+    assert_eq!(world.run(&["backup", "create"]).code, Some(0));
+    let (status, data, run) = fresh();
+    assert_eq!((status.as_str(), &data["changed"]), ("pass", &false.into()), "{run}");
+    run.expect_code(0);
+    world.file("app/.env", "TOKEN=22\n");
+    let (status, data, run) = fresh();
+    assert_eq!((status.as_str(), &data["reason"]), ("fail", &"changed".into()), "{run}");
+    run.expect_code(1);
+}
+
 /// Rows 9 and 10 of what no other tool has: everything below is made by other programs, and nobody has a key.
 #[test]
 fn an_archive_that_minisign_signed_counts_and_a_planted_one_does_not() {
