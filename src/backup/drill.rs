@@ -69,7 +69,8 @@ pub async fn drill(
         let chosen = choose(&catalog.archives, context.clock.now().as_second());
         if chosen.is_empty() {
             let summary = format!("there is no archive at {address} to restore");
-            report.findings.push(Finding::fail(ID, name, summary).fix("make one: `mainstay backup create`"));
+            let finding = Finding::fail(ID, name, summary).fix("make one: `mainstay backup create`");
+            report.findings.push(finding.data("destination", address).data("reason", "missing"));
         }
         for archive in chosen {
             interrupted(context)?;
@@ -226,6 +227,7 @@ fn judge(name: &str, address: &str, archive: &Archive, shown: Result<Shown, Dama
             let (files, size) = (shown.files, tell_size(shown.bytes));
             let since = match shown.differs {
                 0 => "all as they are now".to_owned(),
+                1 => "one of them has changed since".to_owned(),
                 count => format!("{count} of them have changed since"),
             };
             let summary = format!("{id} came back from {address} in {seconds:.1} s: {files} files, {size}, {since}");

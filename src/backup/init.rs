@@ -34,7 +34,10 @@ pub async fn init(settings: &Settings, report: &mut Report, context: &Context) -
     for set in &settings.sets {
         let Some(_lock) = super::create::lock(settings, set, report, context).await? else { continue };
         let mut record = Record::load(&settings.state, &settings.project, &set.name)?;
-        for place in &Opened::all(set, settings, &record, context).await {
+        // Whoever says `init` vouches for what is there now: another stick, or one that has lost its marker.
+        let mut blank = record.clone();
+        blank.destinations.values_mut().for_each(|seen| seen.identity = None);
+        for place in &Opened::all(set, settings, &blank, context).await {
             prepare(set, place, &mut record, report).await;
         }
         record.save(&settings.state, &settings.project, &set.name)?;

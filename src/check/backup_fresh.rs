@@ -136,7 +136,7 @@ fn holdings(catalog: &Catalog, now: Timestamp) -> Holdings {
             (Origin::Stranger(_) | Origin::Forged(_), Some(why)) => held.strange.push((id, why)),
             // What an older archive lacks is made up for by a newer good one.
             (Origin::Signed(_), Some(_)) if held.good.is_some() => {}
-            (Origin::Signed(_), Some(why)) => held.suspect.push((id, why)),
+            (Origin::Signed(_), Some(why)) => held.suspect.push((id, archive.suspect.clone().unwrap_or(why))),
         }
     }
     let left = catalog.incomplete.iter().filter(|left| is_old(&left.id));

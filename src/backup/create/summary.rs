@@ -38,8 +38,15 @@ pub(super) fn stored(set: &Set, place: &Opened, sidecar: &Sidecar, proof: Proof)
         Proof::Checksum => "confirmed by the store's checksum only, since these credentials may not read",
     };
     let (files, size) = (sidecar.contents.files, tell_size(sidecar.file.bytes));
-    let summary = format!("{} is good at {}: {files} files, {size}, {how}", sidecar.id, place.address);
-    Finding::pass(ID, &set.name, summary)
+    let (id, address) = (&sidecar.id, &place.address);
+    let finding = match &sidecar.suspect {
+        None => Finding::pass(ID, &set.name, format!("{id} is good at {address}: {files} files, {size}, {how}")),
+        Some(why) => {
+            Finding::warn(ID, &set.name, format!("{id} is whole at {address}, but it counts for nothing: {why}"))
+                .fix("look at the sources, then run the command again")
+        }
+    };
+    finding
         .data("destination", place.address.as_str())
         .data("archive", sidecar.id.as_str())
         .data("bytes", sidecar.file.bytes)

@@ -15,7 +15,7 @@ mod plan;
 #[cfg(test)]
 mod tests;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 pub use apply::apply;
 pub use plan::plan;
@@ -32,8 +32,7 @@ pub struct Proposal {
 }
 
 /// What becomes of an archive, or of what is left of one.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
-#[serde(tag = "kind", rename_all = "lowercase")]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub enum PruneAction {
     /// The files of a killed run go.
     Clear(Work),
@@ -44,7 +43,7 @@ pub enum PruneAction {
 }
 
 /// An archive at a destination.
-#[derive(Clone, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Work {
     /// The name of the backup.
     pub name: String,
@@ -79,6 +78,13 @@ impl PruneAction {
     /// Whether something goes.
     pub fn removes(&self) -> bool {
         !matches!(self, Self::Keep(_))
+    }
+}
+
+impl Serialize for PruneAction {
+    /// The word; what it is done to is the step's target.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
     }
 }
 

@@ -67,7 +67,7 @@ async fn the_plan_has_the_reason_for_every_archive_and_writes_nothing() {
     assert_eq!(proposal.plan.title, "remove 2 old archives, keep 3");
     assert_eq!((shelf.names(), proposal.findings.len()), (before, 0));
     let json = serde_json::to_value(&proposal.plan).unwrap();
-    assert_eq!(json["steps"][0]["action"]["kind"], "remove");
+    assert_eq!(json["steps"][0]["action"], "remove");
     assert_eq!(json["steps"][0]["target"], "prime-app-20261101T023000Z-000001 at /mnt/usb");
     assert_eq!(json["steps"][0]["risk"], "destructive");
     assert!(shelf.asked().iter().all(|call| !call.starts_with("remove") && !call.starts_with("put")));

@@ -16,10 +16,11 @@ use super::{
     ending::{self, Ended},
     journal::{Header, steps},
     plan::{Action, Restore, is_empty, pending_finding, target_error},
-    request::{Privileges, Request, Restored, Summary, Target},
+    request::{Privileges, Request, Restored, Revert, Summary, Target},
     room,
     source::{Failure, Watch, block, is_meant, keep_secrets_in, read, unpacker},
     stage::{ENTRIES, JOURNAL, Site, Stage},
+    undo::clear_ended,
     wanting::Wanting,
 };
 use crate::{
@@ -49,6 +50,9 @@ pub async fn apply(restore: Restore, context: &Context) -> Result<Restored> {
         return Ok(refused(&plan, vec![finding]));
     }
     if plan.steps.is_empty() {
+        let Request { name, overwrite, state, .. } = request.clone();
+        let revert = Revert { name, target: Some(folder.clone()), overwrite, state };
+        block(move || clear_ended(&revert)).await??;
         let finding =
             Finding::pass(ID, &request.name, format!("{} is as in archive {}", folder.display(), request.source.id));
         return Ok(Restored { outcomes: Vec::new(), findings: vec![finding], summary: None });

@@ -148,8 +148,10 @@ fn findings(
 ) -> Vec<Finding> {
     let target = whom.target.display();
     if mismatches.is_empty() {
-        let text =
-            format!("{} entries in {target} are as in the archive: content, mode, owner and time", checked.entries);
+        let text = match checked.entries {
+            1 => format!("one entry in {target} is as in the archive: content, mode, owner and time"),
+            count => format!("{count} entries in {target} are as in the archive: content, mode, owner and time"),
+        };
         return vec![Finding::pass(ID, whom.name, text).data("entries", checked.entries)];
     }
     let mut findings = Vec::new();

@@ -118,10 +118,7 @@ fn go_on(revert: &Revert, begun: Instant) -> Result<Restored> {
     };
     let journal = join(&name_of(&found), JOURNAL);
     let header = site.tree.file(&journal).and_then(Header::read).map_err(|error| trouble(&error))?;
-    let mut replaces = false;
-    for step in site.tree.file(&journal).and_then(steps).map_err(|error| trouble(&error))? {
-        replaces |= matches!(step.map_err(|error| trouble(&error))?, Step::Place { was: Some(_), .. });
-    }
+    let replaces = replaces(&mut site.tree, &journal).map_err(|error| trouble(&error))?;
     let steps = site.tree.file(&journal).and_then(steps).map_err(|error| trouble(&error))?;
     if let Err(stuck) = forward(&mut site.tree, steps, &mut || Ok(())) {
         return Ok(stopped(revert, &found, "finish", &stuck));
@@ -143,6 +140,37 @@ fn go_on(revert: &Revert, begun: Instant) -> Result<Restored> {
         findings: ended.findings,
         summary: Some(summary),
     })
+}
+
+/// Removes what a restore that replaced nothing has left where it was killed between its end and its tidying up: it needs
+/// no way back in the target, which should hold what was restored and nothing else.
+pub(super) fn clear_ended(revert: &Revert) -> Result<()> {
+    let target = revert.find()?;
+    let trouble = |error: &io::Error| target_error(&target, error);
+    let mut site = lock(&target)?;
+    for found in unfinished(&target)?.into_iter().filter(|found| !found.is_pending) {
+        let journal = join(&name_of(&found), JOURNAL);
+        if replaces(&mut site.tree, &journal).map_err(|error| trouble(&error))? {
+            continue;
+        }
+        let header = site.tree.file(&journal).and_then(Header::read).map_err(|error| trouble(&error))?;
+        ending::finish(
+            &mut site.tree,
+            &header,
+            false,
+            For { name: &revert.name, target: &target, state: &revert.state },
+        )?;
+    }
+    Ok(())
+}
+
+/// Whether a restore has replaced something that it must be able to put back.
+fn replaces(tree: &mut Tree, journal: &[u8]) -> io::Result<bool> {
+    let mut replaces = false;
+    for step in tree.file(journal).and_then(steps)? {
+        replaces |= matches!(step?, Step::Place { was: Some(_), .. });
+    }
+    Ok(replaces)
 }
 
 fn take_back(revert: &Revert) -> Result<Restored> {

@@ -40,6 +40,7 @@ pub fn table(listing: &Listing, now: Timestamp) -> String {
 /// How good an archive is, in a word or two.
 fn state(row: &Row, stand: &Stand) -> String {
     match &row.doubt {
+        Some(doubt) if doubt.starts_with("suspect: ") => doubt.clone(),
         Some(doubt) => format!("doubtful: {doubt}"),
         None if stand.newest_good.as_ref() == Some(&row.id) => "good, newest".to_owned(),
         None => "good".to_owned(),

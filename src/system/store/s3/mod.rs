@@ -89,6 +89,10 @@ impl Shelf for S3 {
         &self.address
     }
 
+    fn keeps_time(&self) -> bool {
+        true
+    }
+
     fn inspect(&self) -> BoxFuture<'_, Result<Condition, Trouble>> {
         Box::pin(self.look())
     }
