@@ -1,7 +1,8 @@
 //! A tour of mainstay with nothing installed and no network: `cargo run --release --example tour`.
 //!
 //! Starts a small HTTPS site on loopback behind a fresh authority and drives the real command line against it (the same
-//! entry as `main`): once when all is well, then with three faults that an operator meets.
+//! entry as `main`): once when all is well, then with three faults that an operator meets. Then it backs up a small
+//! application, brings it back, and damages the archive.
 
 #![expect(clippy::print_stdout, reason = "a tour talks to the person who runs it")]
 #![expect(
@@ -9,6 +10,7 @@
     reason = "an example is its own process: it reads the clock and writes its files"
 )]
 
+mod backup;
 mod site;
 
 use std::{collections::BTreeMap, path::Path};
@@ -26,26 +28,29 @@ async fn main() -> Result<(), Anything> {
     let authority = Authority::new()?;
     std::fs::write(folder.path().join("ca.pem"), authority.pem())?;
 
-    let mut ends = Vec::new();
-    ends.push(stop("All is well", "", Faults::default(), NGINX, 0, &authority, folder.path()).await?);
+    stop("All is well", "", Faults::default(), NGINX, 0, &authority, folder.path()).await?;
     let faults = Faults { expired: true, ..Faults::default() };
-    ends.push(stop("The certificate ended yesterday", "tls", faults, NGINX, 1, &authority, folder.path()).await?);
+    stop("The certificate ended yesterday", "tls", faults, NGINX, 1, &authority, folder.path()).await?;
     let faults = Faults { no_redirect: true, ..Faults::default() };
-    ends.push(stop("Port 80 answers by itself", "http", faults, NGINX, 1, &authority, folder.path()).await?);
+    stop("Port 80 answers by itself", "http", faults, NGINX, 1, &authority, folder.path()).await?;
     let faults = Faults { thinks_http: true, ..Faults::default() };
     let dump = NGINX.replace(
         "        proxy_pass http://app;",
         "        proxy_set_header Host $host;\n        proxy_pass http://app;",
     );
     let title = "Somebody adds one header to a location, and nginx drops the other three";
-    ends.push(stop(title, "nginx,oauth", faults, &dump, 1, &authority, folder.path()).await?);
+    stop(title, "nginx,oauth", faults, &dump, 1, &authority, folder.path()).await?;
 
-    println!("\nThat was the tour: {} stops, each ended as it should.", ends.len());
+    let prime = folder.path().join("prime");
+    std::fs::create_dir(&prime)?;
+    let stops = 4 + backup::stops(&prime).await?;
+
+    println!("\nThat was the tour: {stops} stops, each ended as it should.");
     println!("Next: `mainstay check https://your.site`, then the README for a configuration file.");
     Ok(())
 }
 
-/// One stop: a fresh site with its faults, the command as a person would type it, and its exit code, which must be `code`.
+/// One stop at a site: a fresh one with its faults, looked at.
 async fn stop(
     title: &str,
     only: &str,
@@ -54,23 +59,29 @@ async fn stop(
     code: u8,
     authority: &Authority,
     folder: &Path,
-) -> Result<u8, Anything> {
+) -> Result<(), Anything> {
     let site = Site::start(authority, faults, Timestamp::now()).await?;
     std::fs::write(folder.join("nginx-T.txt"), dump)?;
     std::fs::write(folder.join("mainstay.toml"), configuration(&site))?;
-
-    let mut words = vec!["mainstay", "check"];
+    let mut words = vec!["check"];
     if !only.is_empty() {
         words.extend(["--only", only]);
     }
-    println!("\n── {title}\n$ {}\n", words.join(" "));
-    let file = folder.join("mainstay.toml");
-    let environment: BTreeMap<_, _> = std::env::vars_os().filter(|(name, _)| name != "MAINSTAY_CONFIG").collect();
+    drive(title, &words, folder, code).await
+}
+
+/// Runs the command in a folder as a person would type it there; its exit code must be `code`. What it remembers stays
+/// below that folder.
+async fn drive(title: &str, words: &[&str], folder: &Path, code: u8) -> Result<(), Anything> {
+    println!("\n── {title}\n$ mainstay {}\n", words.join(" "));
+    let mut environment: BTreeMap<_, _> = std::env::vars_os().filter(|(name, _)| name != "MAINSTAY_CONFIG").collect();
+    environment.insert("MAINSTAY_STATE".into(), folder.join("state").into_os_string());
     let context = Context::real(environment, folder.to_owned());
-    let arguments = words.iter().map(Into::into).chain(["--config".into(), file.into_os_string()]).collect();
-    let ended = cli::run(arguments, context).await;
+    let file = folder.join("mainstay.toml").into_os_string();
+    let words = std::iter::once("mainstay").chain(words.iter().copied());
+    let ended = cli::run(words.map(Into::into).chain(["--config".into(), file]).collect(), context).await;
     println!("\n(exit code {ended})");
-    if ended == code { Ok(ended) } else { Err(format!("this stop should have ended with {code}, not {ended}").into()) }
+    if ended == code { Ok(()) } else { Err(format!("this stop should have ended with {code}, not {ended}").into()) }
 }
 
 /// Ten lines and a few: what an operator writes.

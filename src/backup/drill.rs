@@ -58,7 +58,7 @@ pub async fn drill(
         let catalog = match holding.catalog(context).await {
             Ok(catalog) => catalog,
             Err(trouble) => {
-                let finding = Finding::unknown(ID, name, format!("could not look at {address}: {trouble}"))
+                let finding = Finding::fail(ID, name, format!("could not look at {address}: {trouble}"))
                     .fix(trouble.fix)
                     .data("destination", address)
                     .data("reason", trouble.reason.word());

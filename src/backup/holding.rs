@@ -93,6 +93,24 @@ impl Holding {
         Ok(holdings)
     }
 
+    /// A place with an archive of which nothing is known: one that was made by hand.
+    ///
+    /// # Errors
+    ///
+    /// This build leaves that sort of place out.
+    pub fn unknown(name: &str, place: &Place, context: &Context) -> Result<Self> {
+        let options = Options { mounted: Mounted::Never, ..Options::default() };
+        Ok(Self {
+            project: String::new(),
+            set: unconfigured(name.to_owned(), place),
+            record: Record::default(),
+            accepted: Vec::new(),
+            shelf: Arc::from(store::look(place, &options, context)?),
+            place: place.clone(),
+            options,
+        })
+    }
+
     /// The acting half of the place.
     ///
     /// # Errors

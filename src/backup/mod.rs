@@ -24,7 +24,7 @@ mod verify;
 
 pub use adopt::adopt;
 pub use catalog::{Archive, Catalog, Incomplete, Lack, Origin, Query};
-pub use create::{Create, create, lock};
+pub use create::{Create, create, lock, recipe};
 pub use drill::drill;
 pub use holding::{Holding, Learnt, remember};
 pub use init::init;

@@ -3,10 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use crate::{
+    error::{Error, Kind, Result},
     rules::retention::Keep,
     system::{
         archive::Compression,
         secret::Secret,
+        signature::PublicKey,
         state::State,
         store::{Mounted, Place, S3Options},
     },
@@ -103,4 +105,23 @@ pub struct Dump {
     pub timeout: Duration,
     /// Less output than this is a failure.
     pub min_bytes: u64,
+}
+
+impl Settings {
+    /// Whose archives of this backup are accepted: this host's key, where it has one yet, and `signers`.
+    ///
+    /// # Errors
+    ///
+    /// The host's key is there and cannot be read, or a signer is no key.
+    pub fn accepted(&self, set: &Set) -> Result<Vec<PublicKey>> {
+        let mut accepted: Vec<PublicKey> = PublicKey::of_host(&self.state)?.into_iter().collect();
+        for signer in &set.signers {
+            accepted.push(signer.parse().map_err(|why| {
+                Error::new(Kind::Config, format!("use the signer `{signer}`"))
+                    .because(why)
+                    .hint("write it as `minisign` prints it: RW…")
+            })?);
+        }
+        Ok(accepted)
+    }
 }

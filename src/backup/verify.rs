@@ -27,7 +27,7 @@ use crate::{
 /// What `backup verify` was asked to do.
 #[derive(Default)]
 pub struct Verify {
-    /// Only this archive: its id, or the end of it.
+    /// Only this archive: its id, the beginning of its date, or `latest`.
     pub archive: Option<String>,
     /// Every archive, not only the newest of each place.
     pub all: bool,
@@ -88,7 +88,7 @@ async fn look(
 ) -> Result<Vec<Archive>, Box<Finding>> {
     let Place { name, address } = place;
     let catalog = holding.catalog(context).await.map_err(|trouble| {
-        Finding::unknown(ID, name, format!("could not look at {address}: {trouble}"))
+        Finding::fail(ID, name, format!("could not look at {address}: {trouble}"))
             .fix(trouble.fix)
             .data("destination", address)
             .data("reason", trouble.reason.word())

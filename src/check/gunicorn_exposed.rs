@@ -31,7 +31,7 @@ impl Check for GunicornExposed {
         applies(site)
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             let site = scope.site;
             let (Some(observed), Some(gunicorn)) = (scope.gunicorn().await, &site.gunicorn) else {

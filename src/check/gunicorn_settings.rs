@@ -28,7 +28,7 @@ impl Check for GunicornSettings {
         applies(site)
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             let site = scope.site;
             let Some(observed) = scope.gunicorn().await else { return vec![absent(self.id(), site)] };

@@ -37,7 +37,7 @@ impl Check for HttpHost {
         Ok(())
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             let site = scope.site;
             let plain = http_redirect::start(site).ok();

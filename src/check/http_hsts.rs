@@ -37,7 +37,7 @@ impl Check for HttpHsts {
         site.hsts.map(|_| ()).ok_or_else(|| "`hsts = \"off\"`".to_owned())
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             let missing = scope.site.hsts.unwrap_or(Status::Warn);
             let Ok(visits) = scope.visits().await else {

@@ -32,7 +32,7 @@ impl Check for HttpStatus {
         Ok(())
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             match scope.visits().await {
                 Ok(visits) => {

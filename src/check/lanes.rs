@@ -1,4 +1,4 @@
-//! Spreads a crowd of sites over the processor's cores: handshakes are mostly arithmetic, and one thread has one core.
+//! Spreads a crowd of subjects over the processor's cores: handshakes are mostly arithmetic, and one thread has one core.
 
 use std::{panic::resume_unwind, sync::Arc};
 
@@ -8,43 +8,37 @@ use tokio::{
     select, task,
 };
 
-use super::Site;
 use crate::{report::Finding, system::Context};
 
-/// How one site is looked at.
-pub(super) type Look = Arc<dyn Fn(Arc<Site>, Context) -> BoxFuture<'static, Vec<Finding>> + Send + Sync>;
+/// A look at one subject, to be had as often as one likes.
+pub(super) type Look = Arc<dyn Fn(Context) -> BoxFuture<'static, Vec<Finding>> + Send + Sync>;
 
-/// With fewer sites a second thread costs more than it brings.
+/// With fewer subjects a second thread costs more than it brings.
 const CROWD: usize = 32;
 
 /// The most threads: beyond these the servers, not we, are what is waited for.
 const LANES: usize = 4;
 
-/// Looks at each site, about `concurrency` at once; what was found is in the order of the sites.
-pub(super) async fn spread(
-    sites: Vec<Arc<Site>>,
-    concurrency: usize,
-    look: Look,
-    context: &Context,
-) -> Vec<Vec<Finding>> {
+/// Has these looks, about `concurrency` at once; what was found is in their order.
+pub(super) async fn spread(looks: Vec<Look>, concurrency: usize, context: &Context) -> Vec<Vec<Finding>> {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let wanted = if sites.len() < CROWD { 1 } else { cores.min(LANES) };
+    let wanted = if looks.len() < CROWD { 1 } else { cores.min(LANES) };
     // Where the system has no room for another thread's timers and sockets, there are fewer threads.
     let runtimes: Vec<Runtime> =
         (1..wanted).map_while(|_| Builder::new_current_thread().enable_all().build().ok()).collect();
     let lanes = runtimes.len() + 1;
     let each = concurrency.div_ceil(lanes).max(1);
     let mut parts: Vec<Part> = vec![Vec::new(); lanes];
-    for (place, site) in sites.into_iter().enumerate() {
-        parts[place % lanes].push((place, site));
+    for (place, look) in looks.into_iter().enumerate() {
+        parts[place % lanes].push((place, look));
     }
     let own = parts.pop().unwrap_or_default();
     let start = |(runtime, part): (Runtime, Part)| {
-        let (look, context) = (Arc::clone(&look), context.clone());
-        task::spawn_blocking(move || elsewhere(runtime, part, each, &look, &context))
+        let context = context.clone();
+        task::spawn_blocking(move || elsewhere(runtime, part, each, &context))
     };
     let others: Vec<_> = runtimes.into_iter().zip(parts).map(start).collect();
-    let mut found = lane(own, each, &look, context).await;
+    let mut found = lane(own, each, context).await;
     for other in others {
         match other.await {
             Ok(more) => found.extend(more),
@@ -58,18 +52,18 @@ pub(super) async fn spread(
     found.into_iter().map(|(_, findings)| findings).collect()
 }
 
-/// The sites of one thread with their places in the whole.
-type Part = Vec<(usize, Arc<Site>)>;
+/// The looks of one thread with their places in the whole.
+type Part = Vec<(usize, Look)>;
 
 type Found = Vec<(usize, Vec<Finding>)>;
 
 /// A thread of its own: nobody drops its work when the run is ended, so it ends itself.
-fn elsewhere(runtime: Runtime, part: Part, each: usize, look: &Look, context: &Context) -> Found {
+fn elsewhere(runtime: Runtime, part: Part, each: usize, context: &Context) -> Found {
     let found = runtime.block_on(async {
         select! {
             biased;
             () = context.cancel.raised(1) => Vec::new(),
-            found = lane(part, each, look, context) => found,
+            found = lane(part, each, context) => found,
         }
     });
     // A name that is still being looked up must not keep the others back.
@@ -78,9 +72,9 @@ fn elsewhere(runtime: Runtime, part: Part, each: usize, look: &Look, context: &C
 }
 
 /// Unordered, so that a dead site at the head holds no place that a living one could use.
-async fn lane(part: Part, each: usize, look: &Look, context: &Context) -> Found {
+async fn lane(part: Part, each: usize, context: &Context) -> Found {
     stream::iter(part)
-        .map(|(place, site)| async move { (place, look(site, context.clone()).await) })
+        .map(|(place, look)| async move { (place, look(context.clone()).await) })
         .buffer_unordered(each)
         .inspect(|_| context.progress.advance(1))
         .collect()
@@ -93,23 +87,23 @@ mod tests {
     use std::sync::Mutex;
 
     use super::*;
-    use crate::check::testing::{context, site};
+    use crate::check::testing::context;
 
     #[tokio::test]
     async fn a_crowd_is_looked_at_on_every_core_and_keeps_its_order() {
-        let sites: Vec<Arc<Site>> = (0..100)
-            .map(|n| Arc::new(Site { name: format!("s{n}"), ..site("site.test", ([127, 0, 0, 1], 1).into(), &[]) }))
-            .collect();
         let threads = Arc::new(Mutex::new(BTreeSet::new()));
-        let seen = Arc::clone(&threads);
-        let look: Look = Arc::new(move |site, _| {
-            seen.lock().unwrap().insert(format!("{:?}", std::thread::current().id()));
-            Box::pin(async move {
-                task::yield_now().await;
-                vec![Finding::pass("http.status", &site.name, "fine")]
-            })
-        });
-        let found = spread(sites, 8, look, &context()).await;
+        let look = |n: usize| {
+            let seen = Arc::clone(&threads);
+            let look: Look = Arc::new(move |_| {
+                seen.lock().unwrap().insert(format!("{:?}", std::thread::current().id()));
+                Box::pin(async move {
+                    task::yield_now().await;
+                    vec![Finding::pass("http.status", format!("s{n}"), "fine")]
+                })
+            });
+            look
+        };
+        let found = spread((0..100).map(look).collect(), 8, &context()).await;
         let names: Vec<String> = found.concat().into_iter().map(|finding| finding.subject).collect();
         assert_eq!(names, (0..100).map(|n| format!("s{n}")).collect::<Vec<_>>());
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
@@ -118,11 +112,9 @@ mod tests {
 
     #[tokio::test]
     async fn an_ended_run_ends_its_threads() {
-        let sites: Vec<Arc<Site>> =
-            (0..CROWD).map(|_| Arc::new(site("site.test", ([127, 0, 0, 1], 1).into(), &[]))).collect();
         let context = context();
-        let look: Look = Arc::new(|_, _| Box::pin(std::future::pending()));
-        let run = spread(sites, 64, look, &context);
+        let look: Look = Arc::new(|_| Box::pin(std::future::pending()));
+        let run = spread(vec![look; CROWD], 64, &context);
         select! {
             _ = run => panic!("nothing can be found"),
             () = tokio::time::sleep(std::time::Duration::from_millis(50)) => context.cancel.raise(2),

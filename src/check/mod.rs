@@ -1,9 +1,15 @@
-//! `mainstay check`: looks at live sites and judges what it sees.
+//! `mainstay check`: looks at sites and backups and judges what it sees.
 //!
 //! A check is one file with a unit struct that implements [`Check`], and one line in [`REGISTRY`]. What several checks
-//! of a site look at (addresses, the TLS handshake and its answer, the nginx configuration, gunicorn's settings) is
-//! observed once per run, in [`Scope`].
+//! of one subject look at (a site's addresses, the TLS handshake and its answer, the nginx configuration; what a backup's
+//! destinations hold) is observed once per run, in the subject's scope.
 
+mod backup;
+mod backup_fresh;
+mod backup_repository;
+mod backup_secrets;
+#[cfg(test)]
+mod backup_tests;
 mod cause;
 mod clock;
 mod gunicorn_exposed;
@@ -24,6 +30,7 @@ mod oauth_redirect;
 mod run;
 mod scope;
 mod site;
+mod subject;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]
@@ -42,18 +49,20 @@ mod web;
 
 use futures_util::future::BoxFuture;
 
-pub use run::run;
+pub use backup::{Backup, BackupScope};
+pub use run::{has_work, run};
 pub use scope::Scope;
 pub use site::{
     Addresses, Compose, Family, GunicornSite, GunicornSource, HttpSide, NginxSite, NginxSource, OauthSite, Provider,
     Reference, Resolve, Settings, Site, Threshold, TlsPolicy, TlsVersion,
 };
+pub use subject::Subject;
 pub use visit::Visit;
 
 use crate::report::Finding;
 
-/// One check of the public contract.
-pub trait Check: Sync {
+/// One check of the public contract: about sites, unless it says what else.
+pub trait Check<S: Subject = Site>: Sync {
     /// The id of the public contract, for example `tls.name`.
     fn id(&self) -> &'static str;
 
@@ -63,41 +72,76 @@ pub trait Check: Sync {
     /// What it needs, for `--list`: "a URL", "a `[site.NAME.nginx]` section".
     fn needs(&self) -> &'static str;
 
-    /// Whether the site has what the check needs: `Ok`, or the reason why the check is skipped.
+    /// Whether the subject has what the check needs: `Ok`, or the reason why the check is skipped.
     ///
     /// # Errors
     ///
     /// The reason, which becomes the summary of a `skip` finding.
-    fn applies(&self, site: &Site) -> Result<(), String>;
+    fn applies(&self, subject: &S) -> Result<(), String>;
 
     /// Looks and judges. Usually one finding; several where addresses differ or there are several facts. Never empty.
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>>;
+    fn run<'a>(&'a self, scope: &'a S::Scope<'_>) -> BoxFuture<'a, Vec<Finding>>;
 
     /// The hand-run command that this check replaces, with the real host and container filled in.
-    fn by_hand(&self, site: &Site) -> String;
+    fn by_hand(&self, subject: &S) -> String;
+
+    /// What is said about it where no subject is at hand.
+    fn about(&self) -> About {
+        About { id: self.id(), title: self.title(), needs: self.needs() }
+    }
+}
+
+/// A check in words.
+#[derive(Clone, Copy, Debug)]
+pub struct About {
+    /// Its id.
+    pub id: &'static str,
+    /// What it makes sure of.
+    pub title: &'static str,
+    /// What it needs.
+    pub needs: &'static str,
+}
+
+/// The checks of each kind of subject.
+pub struct Registry {
+    /// About sites.
+    pub sites: &'static [&'static dyn Check],
+    /// About backups.
+    pub backups: &'static [&'static dyn Check<Backup>],
 }
 
 /// Every check, in the order in which a person reads them.
-pub static REGISTRY: &[&dyn Check] = &[
-    &tls_chain::TlsChain,
-    &tls_name::TlsName,
-    &tls_validity::TlsValidity,
-    &tls_key::TlsKey,
-    &tls_protocols::TlsProtocols,
-    &tls_hygiene::TlsHygiene,
-    &tls_served::TlsServed,
-    &http_status::HttpStatus,
-    &http_redirect::HttpRedirect,
-    &http_hsts::HttpHsts,
-    &http_host::HttpHost,
-    &nginx_config::NginxConfig,
-    &nginx_headers::NginxHeaders,
-    &nginx_fresh::NginxFresh,
-    &gunicorn_settings::GunicornSettings,
-    &gunicorn_trust::GunicornTrust,
-    &gunicorn_exposed::GunicornExposed,
-    &oauth_redirect::OauthRedirect,
-];
+pub static REGISTRY: Registry = Registry {
+    sites: &[
+        &tls_chain::TlsChain,
+        &tls_name::TlsName,
+        &tls_validity::TlsValidity,
+        &tls_key::TlsKey,
+        &tls_protocols::TlsProtocols,
+        &tls_hygiene::TlsHygiene,
+        &tls_served::TlsServed,
+        &http_status::HttpStatus,
+        &http_redirect::HttpRedirect,
+        &http_hsts::HttpHsts,
+        &http_host::HttpHost,
+        &nginx_config::NginxConfig,
+        &nginx_headers::NginxHeaders,
+        &nginx_fresh::NginxFresh,
+        &gunicorn_settings::GunicornSettings,
+        &gunicorn_trust::GunicornTrust,
+        &gunicorn_exposed::GunicornExposed,
+        &oauth_redirect::OauthRedirect,
+    ],
+    backups: &[&backup_fresh::BackupFresh, &backup_secrets::BackupSecrets, &backup_repository::BackupRepository],
+};
+
+impl Registry {
+    /// All of them in words, kind by kind.
+    pub fn checks(&self) -> impl Iterator<Item = About> {
+        let sites = self.sites.iter().map(|check| check.about());
+        sites.chain(self.backups.iter().map(|check| check.about()))
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -108,17 +152,17 @@ mod tests {
         let page = include_str!("../../docs/check.md");
         let ids = page.lines().filter_map(|line| line.strip_prefix("| `")?.split_once('`')).map(|(id, _)| id);
         let documented: Vec<&str> = ids.filter(|id| id.contains('.')).collect();
-        let registered: Vec<&str> = REGISTRY.iter().map(|check| check.id()).collect();
+        let registered: Vec<&str> = REGISTRY.checks().map(|check| check.id).collect();
         assert_eq!(documented, registered, "docs/check.md and the registry differ");
     }
 
     #[test]
     fn an_id_is_two_words_and_says_what_it_makes_sure_of() {
-        for check in REGISTRY {
-            let words: Vec<&str> = check.id().split('.').collect();
+        for check in REGISTRY.checks() {
+            let words: Vec<&str> = check.id.split('.').collect();
             assert!(words.len() == 2 && words.iter().all(|word| word.chars().all(|c| c.is_ascii_lowercase())));
-            assert!(!check.title().is_empty() && !check.needs().is_empty(), "{}", check.id());
-            assert_eq!(REGISTRY.iter().filter(|other| other.id() == check.id()).count(), 1, "{} twice", check.id());
+            assert!(!check.title.is_empty() && !check.needs.is_empty(), "{}", check.id);
+            assert_eq!(REGISTRY.checks().filter(|other| other.id == check.id).count(), 1, "{} twice", check.id);
         }
     }
 }

@@ -31,7 +31,7 @@ impl Check for NginxFresh {
         nginx::applies_running(site)
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         async move { vec![look(scope).await] }.boxed()
     }
 

@@ -25,7 +25,7 @@ impl Check for NginxHeaders {
         nginx::applies(site)
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         nginx::judged(scope, self.id()).boxed()
     }
 

@@ -30,7 +30,7 @@ impl Check for OauthRedirect {
         site.oauth.as_ref().map(|_| ()).ok_or_else(|| "no `[site.NAME.oauth]` section is configured".to_owned())
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             let site = scope.site;
             let Some(oauth) = &site.oauth else {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
+use super::Backup;
 use crate::report::Status;
 
 /// Everything one `mainstay check` run was asked to do.
@@ -12,6 +13,8 @@ use crate::report::Status;
 pub struct Settings {
     /// The sites, in the order of the configuration or the command line.
     pub sites: Vec<Site>,
+    /// The backups, in the same order.
+    pub backups: Vec<Backup>,
     /// Check ids, or their first words, to run; all when empty.
     pub only: Vec<String>,
     /// Check ids, or their first words, to leave out.
@@ -20,7 +23,7 @@ pub struct Settings {
     pub wait: Option<Duration>,
     /// Whether a warning counts as a failure.
     pub strict: bool,
-    /// How many sites are looked at at once.
+    /// How many sites and backups are looked at at once.
     pub concurrency: usize,
 }
 

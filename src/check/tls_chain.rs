@@ -28,7 +28,7 @@ impl Check for TlsChain {
         needs_tls(site)
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             let visits = match scope.visits().await {
                 Ok(visits) => visits,

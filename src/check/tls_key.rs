@@ -28,7 +28,7 @@ impl Check for TlsKey {
         needs_tls(site)
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(each_certificate(scope, self.id(), |_, tls| certificate::key(&scope.site.name, tls)))
     }
 

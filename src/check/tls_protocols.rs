@@ -31,7 +31,7 @@ impl Check for TlsProtocols {
         needs_tls(site)
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(async move {
             let (visits, offers) = tokio::join!(scope.visits(), scope.offers());
             let visits = match visits {

@@ -43,7 +43,7 @@ impl Check for TlsServed {
         Ok(())
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         look(scope).boxed()
     }
 

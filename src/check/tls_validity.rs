@@ -28,7 +28,7 @@ impl Check for TlsValidity {
         needs_tls(site)
     }
 
-    fn run<'a>(&'a self, scope: &'a Scope<'a>) -> BoxFuture<'a, Vec<Finding>> {
+    fn run<'a>(&'a self, scope: &'a Scope<'_>) -> BoxFuture<'a, Vec<Finding>> {
         Box::pin(each_certificate(scope, self.id(), |visit, tls| {
             certificate::validity(&scope.site.name, tls, scope.site.tls.warn, scope.site.tls.fail, visit.server_time())
         }))

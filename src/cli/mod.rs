@@ -126,8 +126,8 @@ fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<chec
         explicit => config::load(explicit.as_deref(), context)?,
     };
     warn(loaded.as_ref());
-    let known: Vec<&'static str> = check::REGISTRY.iter().map(|check| check.id()).collect();
-    settings::check_settings(loaded.as_ref().map(|loaded| &loaded.model), args, &known, context)
+    let known: Vec<&'static str> = check::REGISTRY.checks().map(|check| check.id).collect();
+    settings::check_settings(loaded.as_ref(), args, &known, context)
 }
 
 /// What the operator should know of the file, although it can be used.
@@ -167,15 +167,15 @@ fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Don
 
 /// What there is to check, two lines a check.
 fn list(context: &Context) -> Done {
-    let entry = |check: &&dyn check::Check| {
-        let (id, title, needs) = (check.id(), check.title(), check.needs());
+    let entry = |check: check::About| {
+        let check::About { id, title, needs } = check;
         format!("{id:<18} {title}\n{:<18} needs {needs}\n", "")
     };
-    let data = |check: &&dyn check::Check| serde_json::json!({ "id": check.id(), "title": check.title(), "needs": check.needs() });
-    let checks: Vec<_> = check::REGISTRY.iter().map(data).collect();
+    let data = |check: check::About| serde_json::json!({ "id": check.id, "title": check.title, "needs": check.needs });
+    let checks: Vec<_> = check::REGISTRY.checks().map(data).collect();
     let mut report = Report::new("check", host(), context.clock.now());
     report.result = Some(serde_json::json!({ "checks": checks }));
-    Done::Data { text: check::REGISTRY.iter().map(entry).collect(), report: Box::new(report) }
+    Done::Data { text: check::REGISTRY.checks().map(entry).collect(), report: Box::new(report) }
 }
 
 /// Where the result goes, and in which formats.

@@ -1,6 +1,9 @@
 //! Pure rules: no I/O, no async, no clock. Observation types live here, beside the functions that judge them.
 
 pub mod archive_id;
+pub mod backup_fresh;
+pub mod backup_repository;
+pub mod backup_secrets;
 pub mod calendar;
 pub mod certificate;
 pub mod chain;
@@ -19,6 +22,7 @@ pub mod oauth;
 pub mod redirect;
 pub mod retention;
 pub mod s3_policy;
+pub mod secret;
 pub mod served;
 pub mod sidecar;
 pub mod status;

@@ -3,6 +3,8 @@
 #![expect(clippy::disallowed_methods, reason = "tests start the binary and make the world it sees")]
 #![expect(clippy::print_stdout, reason = "a skipped test says so; tests/run counts these lines")]
 
+mod backup;
+mod backup_check;
 mod bed;
 mod config;
 mod pages;

@@ -52,10 +52,15 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
         make_ready(place, report).await;
     }
     report.outcomes.extend(pending::settle(&mut work.record, &work.places, sketch.started).await);
+    let metadata = hex(&sketch.survey.metadata);
+    let looks_the_same = |last: &Last| last.metadata == metadata;
+    if work.request.if_changed && set.dumps.is_empty() && work.is_as_before(looks_the_same).await {
+        report.findings.push(summary::unchanged(set, work.record.last.as_ref()));
+        return work.record.save(&settings.state, &settings.project, &set.name);
+    }
     let (dumps, mut lacks) = dumps(set, &spool, report, context).await;
     interrupted(context)?;
 
-    let metadata = sketch.survey.metadata;
     context.progress.begin(&format!("archiving {}", set.name), Some(sketch.survey.bytes));
     let mut recipe = source::recipe(settings, set)?;
     recipe.id = sketch.id.to_string();
@@ -71,11 +76,10 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
     interrupted(context)?;
     let written = Arc::clone(&manuscript.written);
     report.findings.extend(summary::sources(set, &written.notes));
-    let sealed_for = work.seal.fingerprints().to_vec();
-    if work.request.if_changed && work.is_as_before(&hex(&written.content), &sealed_for) {
+    if work.request.if_changed && work.is_as_before(|last| last.content == hex(&written.content)).await {
         report.findings.push(summary::unchanged(set, work.record.last.as_ref()));
         if let Some(last) = &mut work.record.last {
-            last.metadata = hex(&metadata);
+            last.metadata = metadata;
         }
         return work.record.save(&settings.state, &settings.project, &set.name);
     }
@@ -102,7 +106,7 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
             sha256: hex(&written.sha256),
         },
         contents: written.contents.clone(),
-        sealed_for,
+        sealed_for: work.seal.fingerprints().to_vec(),
         verified: Verified { at: sketch.started, how: Proof::Checksum },
         suspect: (!lacks.is_empty()).then(|| lacks.join("; ")),
     };
@@ -160,7 +164,7 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
             sealed_for: draft.sealed_for.clone(),
             sha256: draft.file.sha256.clone(),
             content: hex(&written.content),
-            metadata: hex(&metadata),
+            metadata,
             files: written.contents.files,
             bytes: written.contents.bytes,
         });
@@ -180,20 +184,28 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
 }
 
 impl Work<'_> {
-    /// Whether the newest archive has the same content for the same people, and is where it has to be.
-    fn is_as_before(&self, content: &str, sealed_for: &[String]) -> bool {
-        let Some(last) = &self.record.last else { return false };
-        let is_there = |place: &Opened| {
+    /// Whether the newest archive is the same by `is_same`, for the same people, and still is where it has to be.
+    async fn is_as_before(&self, is_same: impl Fn(&Last) -> bool) -> bool {
+        let Some(last) = self.record.last.as_ref().filter(|last| is_same(last)) else { return false };
+        if last.sealed_for != self.seal.fingerprints() {
+            return false;
+        }
+        for place in self.places.iter().filter(|place| place.required) {
+            let Some(destination) = place.destination() else { return false };
             let good = self.record.destinations.get(&place.address).and_then(|seen| seen.good.as_ref());
-            place.state.is_ok() && good.is_some_and(|good| good.id == last.id)
-        };
-        last.content == content
-            && last.sealed_for == sealed_for
-            && self.places.iter().all(|place| !place.required || is_there(place))
+            if good.is_none_or(|good| good.id != last.id) {
+                return false;
+            }
+            match pending::examine(destination, &last.id).await {
+                Ok(found) if found.is_none() => return false,
+                // Credentials that may only write cannot look: then the record is all there is.
+                Err(trouble) if trouble.reason != Reason::Permission => return false,
+                Ok(_) | Err(_) => {}
+            }
+        }
+        true
     }
-}
 
-impl Work<'_> {
     /// Remembers what marks each medium, so that another one in its place is refused.
     async fn remember_media(&mut self) {
         for place in &self.places {

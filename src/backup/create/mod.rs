@@ -13,6 +13,8 @@ mod summary;
 
 use std::sync::Arc;
 
+pub use source::recipe;
+
 use super::{Padlock, Record, Set, Settings, place::Opened};
 use crate::{
     error::{Error, Kind, Result},

@@ -55,7 +55,7 @@ pub(super) async fn settle(record: &mut Record, places: &[Opened], now: Timestam
 }
 
 /// The archive's sidecar, where all three files are there.
-async fn examine(destination: &dyn Destination, id: &str) -> Result<Option<Sidecar>, Trouble> {
+pub(super) async fn examine(destination: &dyn Destination, id: &str) -> Result<Option<Sidecar>, Trouble> {
     let objects = destination.list().await?;
     let parts = objects.iter().filter_map(|object| ArchiveId::of_file(&object.name));
     let parts: Vec<Part> = parts.filter(|(of, _)| of.to_string() == id).map(|(_, part)| part).collect();

@@ -13,8 +13,13 @@ use crate::{
     },
 };
 
-/// The recipe of a backup, without what commands will print.
-pub(super) fn recipe(settings: &Settings, set: &Set) -> Result<Recipe> {
+/// The recipe of a backup, without what commands will print. Its survey tells whether anything has changed since
+/// [`Last::metadata`](crate::backup::Last::metadata) was noted.
+///
+/// # Errors
+///
+/// The configuration file cannot be read.
+pub fn recipe(settings: &Settings, set: &Set) -> Result<Recipe> {
     let folders = set.to.iter().filter_map(|place| match place {
         Place::Folder(path) => Some(path.clone()),
         Place::Rclone(_) | Place::S3 { .. } => None,

@@ -102,7 +102,7 @@ pub async fn plan(request: Request, context: &Context) -> Result<Planned> {
     if let Some(finding) = request.source.refusal(&request.name, request.unsigned) {
         return Ok(Planned::Refused(vec![finding], None));
     }
-    let selection = Selection::new(&request.include)?;
+    let selection = Selection::new(&request.include, &request.target)?;
     let folder = request.target.folder().clone();
     if let Some(finding) = pending_finding(&request.name, &folder)? {
         return Ok(Planned::Refused(vec![finding], None));

@@ -285,12 +285,12 @@ fn every_check_says_how_to_do_it_by_hand() {
     site.http = HttpSide::Redirects(url("http://prime.example.edu/"));
     let login = url("https://prime.example.edu/auth/login");
     site.oauth = Some(OauthSite { login, provider: Provider::Google, redirect_uri: None, client_id: None });
-    let by_hand = |id: &str| REGISTRY.iter().find(|check| check.id() == id).unwrap().by_hand(&site);
+    let by_hand = |id: &str| REGISTRY.sites.iter().find(|check| check.id() == id).unwrap().by_hand(&site);
     assert_eq!(by_hand("http.status"), "curl -sS -o /dev/null -w '%{http_code}\\n' https://prime.example.edu/");
     assert_eq!(by_hand("http.redirect"), "curl -sS -o /dev/null -D - 'http://prime.example.edu/?mainstay-check=1'");
     assert_eq!(by_hand("oauth.redirect"), "curl -sS -o /dev/null -D - https://prime.example.edu/auth/login");
     assert!(by_hand("http.host").contains("-H 'Host: mainstay-check.invalid'"));
-    for check in REGISTRY.iter().filter(|check| check.id().starts_with("http.")) {
+    for check in REGISTRY.sites.iter().filter(|check| check.id().starts_with("http.")) {
         assert!(!check.by_hand(&site).contains("-I"), "HEAD is not what browsers send");
     }
 }

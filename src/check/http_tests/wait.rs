@@ -20,6 +20,7 @@ async fn waited(site: &Site, only: &str, wait: Duration) -> (Vec<Finding>, Durat
     let settings = Settings {
         sites: vec![site.clone()],
         only: vec![only.to_owned()],
+        backups: Vec::new(),
         skip: Vec::new(),
         wait: Some(wait),
         strict: false,

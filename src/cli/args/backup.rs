@@ -100,7 +100,7 @@ pub struct BackupVerifyArgs {
     #[arg(value_name = "NAME")]
     pub names: Vec<String>,
 
-    /// Only this archive: its id, or the end of it
+    /// Only this archive: its id, the beginning of its date, or `latest`
     #[arg(long, value_name = "ID", help_heading = "Selection")]
     pub archive: Option<String>,
 
@@ -147,7 +147,7 @@ pub struct BackupRestoreArgs {
     #[arg(long, help_heading = "Where to")]
     pub resume: bool,
 
-    /// Only this archive: its id, or the end of it; the newest good one when none is given
+    /// Only this archive: its id, the beginning of its date, or `latest`; the newest good one when none is given
     #[arg(long, value_name = "ID", help_heading = "Selection")]
     pub archive: Option<String>,
 

@@ -6,16 +6,16 @@ use clap::Args;
 
 use crate::{check::Family, rules::units::parse_duration};
 
-/// Look at live sites and judge what is really served
+/// Look at live sites and backups and judge what is really there
 ///
 /// Looks at the certificate chain, the redirects, the nginx configuration, gunicorn's settings and the OAuth login of
-/// every configured site at once, and changes nothing. With an address instead of a name no configuration is needed:
-/// all that can be seen from outside is checked.
+/// every configured site at once, and at every backup: its age, its secrets, its repository. Changes nothing. With an
+/// address instead of a name no configuration is needed: all that can be seen from outside is checked.
 #[derive(Args, Debug, Default)]
 #[command(after_long_help = EXAMPLES)]
 pub struct CheckArgs {
-    /// Sites of the configuration, or addresses; every configured site when none is given
-    #[arg(value_name = "SITE|URL")]
+    /// Sites and backups of the configuration, or addresses; everything configured when none is given
+    #[arg(value_name = "NAME|URL")]
     pub targets: Vec<String>,
 
     /// Run only these checks: ids or their first words, separated by commas
@@ -72,9 +72,10 @@ impl CheckArgs {
 
 const EXAMPLES: &str = "\
 Examples:
-  mainstay check                               every site of mainstay.toml
+  mainstay check                               every site and backup of mainstay.toml
   mainstay check https://www.example.org       no configuration needed
   mainstay check prime --only tls,http.status  some checks of one site
+  mainstay check --only backup                 backups only
   mainstay check --wait 60s --output junit=check.xml    after a deploy
   mainstay check --resolve www.example.org:443:192.0.2.7    a new host before the DNS is switched
   mainstay check --quiet                       from cron: silent when all is well

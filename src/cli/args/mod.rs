@@ -42,7 +42,7 @@ pub struct Cli {
 /// One variant a command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look at live sites and judge what is really served
+    /// Look at live sites and backups and judge what is really there
     Check(CheckArgs),
     /// Back up secrets and configuration, and prove that they can be restored
     Backup(BackupArgs),

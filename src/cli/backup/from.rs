@@ -27,6 +27,17 @@ impl Origin {
         }
     }
 
+    /// The place and the name of an archive that was made by hand: a file without a sidecar beside it.
+    pub fn by_hand(self) -> Option<(Place, String)> {
+        let sidecar = self.archive().map(|id| format!("{id}.json"));
+        match self {
+            Self::File(folder, name) if !sidecar.is_some_and(|sidecar| folder.join(sidecar).exists()) => {
+                Some((Place::Folder(folder), name))
+            }
+            Self::File(..) | Self::Place(_) => None,
+        }
+    }
+
     /// The id of the archive whose file is named; `None` for a place, and for a file that was named by hand.
     pub fn archive(&self) -> Option<ArchiveId> {
         match self {

@@ -24,9 +24,16 @@ impl Job<'_> {
         if args.undo || args.resume {
             return self.revert(args, report).await;
         }
+        let by_hand = from::origin(&args.from, self.context).and_then(|origin| origin.by_hand());
         let names: Vec<String> = args.name.iter().cloned().collect();
-        let (holdings, settings) = self.holdings(&names, &args.from).await?;
-        let (holding, source) = self.source(args, &holdings).await?;
+        let (holdings, settings) = match &by_hand {
+            Some((place, name)) => (vec![Holding::unknown(name, place, self.context)?], None),
+            None => self.holdings(&names, &args.from).await?,
+        };
+        let (holding, source) = match by_hand {
+            Some((_, name)) => (&holdings[0], self.stranger(args, &holdings[0], name).await?),
+            None => self.source(args, &holdings).await?,
+        };
         let target = match (&args.to, args.in_place) {
             (Some(folder), _) => Target::To(self.context.folder.join(folder)),
             (None, _) => Target::InPlace(holding.set.root.clone()),
@@ -106,6 +113,20 @@ impl Job<'_> {
             sidecar: Some(archive.sidecar),
         };
         Ok((holding, source))
+    }
+
+    /// An archive that was made with `tar` and `age`: nobody has signed for it, and nothing is known of it.
+    async fn stranger(self, args: &BackupRestoreArgs, holding: &Holding, name: String) -> Result<Source> {
+        let keys = keys::needed(&args.identities, std::slice::from_ref(holding), self).await?;
+        let privileges = if args.privileged { Privileges::Keep } else { Privileges::Drop };
+        Ok(Source {
+            shelf: Arc::clone(&holding.shelf),
+            object: name.clone(),
+            id: name,
+            origin: Origin::Unsigned,
+            sidecar: None,
+            unpack: Arc::new(Sealed::new(keys, None, privileges)),
+        })
     }
 
     async fn revert(self, args: &BackupRestoreArgs, report: &mut Report) -> Result<()> {

@@ -27,13 +27,8 @@ pub fn table(listing: &Listing, now: Timestamp) -> String {
         for row in rows {
             let size = tell_size(row.bytes);
             let age = age(now, row.created);
-            let _ = writeln!(
-                text,
-                "  {:<wide$}  {age:>8}  {size:>9}  {:>6} files  {}",
-                row.id,
-                row.files,
-                state(row, stand)
-            );
+            let _ =
+                writeln!(text, "  {:<wide$} {age:>7} {size:>9} {:>5} files  {}", row.id, row.files, state(row, stand));
         }
         for leftover in listing.incomplete.iter().filter(|leftover| own(&leftover.name, &leftover.destination)) {
             let _ = writeln!(text, "  {}  not counted: {}", leftover.id, leftover.why);

@@ -1,4 +1,4 @@
-//! What `mainstay check` looks at: the sites and addresses that were asked for.
+//! What `mainstay check` looks at: the sites, backups and addresses that were asked for.
 
 use std::{
     collections::BTreeMap,
@@ -10,13 +10,16 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
-use super::{shown, usage};
+use super::{backup_settings, shown, usage};
 use crate::{
-    check::{Addresses, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve, Settings, Site, TlsPolicy},
+    check::{
+        self, Addresses, Backup, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve, Settings, Site,
+        TlsPolicy,
+    },
     cli::{
         args::CheckArgs,
         config::{
-            self,
+            self, Loaded,
             model::{self, Level, Lookup, Model, Which},
         },
     },
@@ -37,71 +40,97 @@ const LARGEST: u64 = 1 << 20;
 ///
 /// The command line names what does not exist, or a file that it names can not be used.
 pub fn check_settings(
-    config: Option<&Model>,
+    loaded: Option<&Loaded>,
     args: &CheckArgs,
     known: &[&'static str],
     context: &Context,
 ) -> Result<Settings> {
     let (only, skip) = (ids(&args.only, "--only", known)?, ids(&args.skip, "--skip", known)?);
-    let covers = |list: &[String], id: &str| list.iter().any(|word| word == id || id.split('.').next() == Some(word));
-    if !known.iter().any(|id| (only.is_empty() || covers(&only, id)) && !covers(&skip, id)) {
-        return Err(usage("check anything").because("--only and --skip leave no check over"));
-    }
     let overrides = args.resolve.iter().map(|text| lookup(text)).collect::<Result<Vec<_>>>()?;
     let mut roots = BTreeMap::new();
     let mut sites: Vec<Site> = Vec::new();
-    for site in targets(config, &args.targets)? {
+    let targets = targets(loaded.map(|loaded| &loaded.model), &args.targets)?;
+    for site in targets.sites {
         if sites.iter().any(|known| known.name == site.name) {
             continue;
         }
         sites.push(resolve(&site, args, &overrides, &mut roots, context)?);
     }
-    Ok(Settings {
+    let backups = match loaded {
+        Some(loaded) if !targets.backups.is_empty() => Backup::all(backup_settings(loaded, &targets.backups, context)?),
+        _ => Vec::new(),
+    };
+    let settings = Settings {
         sites,
+        backups,
         only,
         skip,
         wait: args.wait,
         strict: args.strict,
         concurrency: CONCURRENCY.min(room::sites()),
-    })
+    };
+    if check::has_work(&settings) {
+        Ok(settings)
+    } else {
+        Err(usage("check anything").because("--only and --skip leave no check over for what is to be looked at"))
+    }
 }
 
-/// The sites that were asked for, as the file describes them or with the defaults.
-fn targets(config: Option<&Model>, names: &[String]) -> Result<Vec<model::Site>> {
-    let sites = config.map(|config| config.sites.as_slice()).unwrap_or_default();
+/// What was asked for.
+struct Targets {
+    /// As the file describes them, or addresses with the defaults.
+    sites: Vec<model::Site>,
+    /// The names of backups.
+    backups: Vec<String>,
+}
+
+/// The sites and backups that were asked for: everything configured where no name is given; where a site and a backup have
+/// one name, both.
+fn targets(config: Option<&Model>, names: &[String]) -> Result<Targets> {
+    let (sites, backups) = config.map(|config| (&config.sites[..], &config.backups[..])).unwrap_or_default();
+    let backups: Vec<&str> = backups.iter().map(|backup| backup.name.as_str()).collect();
     if names.is_empty() {
-        return match (config, sites) {
+        return match (config, sites.len() + backups.len()) {
             (None, _) => Err(Error::new(Kind::Config, "find anything to check")
                 .because("there is no mainstay.toml here, and no address was given")
                 .hint("give an address: mainstay check https://prime.example.edu")
                 .hint("or write a mainstay.toml: [site.prime] with `url = \"https://prime.example.edu\"`")),
-            (Some(_), []) => Err(Error::new(Kind::Config, "find anything to check")
-                .because("mainstay.toml has no [site.NAME] section, and no address was given")
+            (Some(_), 0) => Err(Error::new(Kind::Config, "find anything to check")
+                .because("mainstay.toml has no [site.NAME] and no [backup.NAME] section, and no address was given")
                 .hint("add a section: [site.prime] with `url = \"https://prime.example.edu\"`")
                 .hint("or give an address: mainstay check https://prime.example.edu")),
-            (Some(_), sites) => Ok(sites.to_vec()),
+            (Some(_), _) => {
+                Ok(Targets { sites: sites.to_vec(), backups: backups.into_iter().map(str::to_owned).collect() })
+            }
         };
     }
-    names
-        .iter()
-        .map(|name| match sites.iter().find(|site| site.name == *name) {
-            Some(site) => Ok(site.clone()),
-            None => address(name, sites),
-        })
-        .collect()
+    let mut targets = Targets { sites: Vec::new(), backups: Vec::new() };
+    for name in names {
+        let site = sites.iter().find(|site| site.name == *name).cloned();
+        let is_backup = backups.contains(&name.as_str());
+        if is_backup {
+            targets.backups.push(name.clone());
+        }
+        match site {
+            None if !is_backup => targets.sites.push(address(name, sites, &backups)?),
+            site => targets.sites.extend(site),
+        }
+    }
+    Ok(targets)
 }
 
 /// An address of the command line as a site with the defaults.
-fn address(typed: &str, sites: &[model::Site]) -> Result<model::Site> {
+fn address(typed: &str, sites: &[model::Site], backups: &[&str]) -> Result<model::Site> {
     let shown = shown(typed);
     let error = |why: String| usage(format!("check `{shown}`")).because(why);
     let is_ip = typed.parse::<std::net::IpAddr>().is_ok();
     let looks_like_address = is_ip || typed.contains("://") || typed.contains(['.', ':']) || typed.starts_with('[');
     if !looks_like_address {
-        let names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
+        let mut names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
+        names.extend(backups.iter().filter(|backup| sites.iter().all(|site| site.name != **backup)));
         let error = match names.as_slice() {
-            [] => error("it is not an address, and no site has this name".into()),
-            _ => error(format!("no site has this name; there are `{}`", names.join("`, `"))),
+            [] => error("it is not an address, and no site and no backup has this name".into()),
+            _ => error(format!("no site and no backup has this name; there are `{}`", names.join("`, `"))),
         };
         let near = config::nearest(typed, names.into_iter());
         let error = near.into_iter().fold(error, |error, near| error.hint(format!("did you mean `{near}`?")));

@@ -32,6 +32,9 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3];
 /// An empty last block.
 const LAST: [u8; 2] = [3, 0];
 
+/// So many blocks more than there are cores may be on their way, so that a busy machine finds work for whoever gets its turn.
+const WAITING: usize = 6;
+
 /// A block on its way to a core.
 struct Job {
     block: Vec<u8>,
@@ -59,7 +62,7 @@ pub(super) fn pack<T: Send>(
     let (jobs, todo) = mpsc::channel::<Job>();
     let todo = Mutex::new(todo);
     // The turns bound everything: a block is on its way or packed while its turn is in the queue.
-    let (queue, turns) = sync_channel::<Receiver<Packed>>(cores + 1);
+    let (queue, turns) = sync_channel::<Receiver<Packed>>(cores + WAITING);
     let (empty, emptied) = mpsc::channel();
     thread::scope(|scope| {
         for _ in 0..cores {

@@ -7,7 +7,7 @@ use base64::{Engine, prelude::BASE64_STANDARD_NO_PAD};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
 
-use super::{Damage, Flaw, RunKey, entries::altered};
+use super::{Damage, Flaw, RunKey, damage::altered};
 use crate::{
     error::{Error, Kind, Result},
     system::file,

@@ -11,6 +11,7 @@
 
 mod accounts;
 mod blocks;
+mod damage;
 mod entries;
 mod extract;
 mod gzip;

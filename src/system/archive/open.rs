@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Damage, Flaw, Terms,
-    entries::{altered, stopped, system, truncated},
+    damage::{altered, carried, stopped, system, truncated},
     relay::Relay,
 };
 use crate::system::Cancel;
@@ -138,7 +138,7 @@ fn unseal<'a, R: BufRead + Send + 'a>(
 
 /// Unpacks what was sealed, as its first bytes say.
 fn unpack<'scope>(scope: &'scope Scope<'scope, '_>, mut plain: Relay, stop: &'scope Cancel) -> Result<Relay, Damage> {
-    let start = plain.fill_buf().map_err(super::entries::carried)?;
+    let start = plain.fill_buf().map_err(carried)?;
     match start {
         [] => Err(Damage::new(Flaw::NotAnArchive, "there is nothing in it", "use another copy or an older archive")),
         [0x1f, 0x8b, ..] => {

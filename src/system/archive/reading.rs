@@ -9,7 +9,8 @@ use sha2::{Digest, Sha256};
 
 use super::{
     Damage, Limits, Note, Oddity, Verified,
-    entries::{Entries, Map, Member, Piece, altered, hostile, stopped},
+    damage::{altered, hostile, stopped},
+    entries::{Entries, Map, Member, Piece},
     keys::Keys,
     ledger::{Ledger, Reading},
     open::{self, Counted, Tally},

@@ -61,7 +61,7 @@ fn pump(
         };
         block.truncate(length);
         if stop.is_raised() {
-            let _ = full.send(Err(super::entries::stopped()));
+            let _ = full.send(Err(super::damage::stopped()));
             return;
         }
         if (length > 0 && full.send(Ok(block)).is_err()) || end {

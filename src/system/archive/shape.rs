@@ -7,7 +7,8 @@ use std::hash::{BuildHasher, RandomState};
 
 use super::{
     Damage,
-    entries::{hostile, parted, shown},
+    damage::hostile,
+    entries::{parted, shown},
 };
 use crate::rules::manifest::{Entry, Kind};
 

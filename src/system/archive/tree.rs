@@ -19,7 +19,8 @@ use rustix::{
 
 use super::{
     Damage, Flaw,
-    entries::{hostile, parted, shown, system},
+    damage::{hostile, system},
+    entries::{parted, shown},
     stage::Stage,
 };
 use crate::rules::manifest::Mtime;

@@ -63,8 +63,7 @@ pub fn write(
             let level = if survey.bytes < SMALL { 6 } else { 4 };
             gzip::pack(level, cores.min(16), produce, &mut sealed)
         }
-        // Each of its threads takes 8 MiB.
-        Compression::Zstd => zstd::pack(cores.min(6), produce, &mut sealed),
+        Compression::Zstd => zstd::pack(cores, produce, &mut sealed),
     };
     let (contents, content, notes) = made?;
     sealed.finish().and_then(Write::flush).map_err(|error| cannot_store(&error))?;

@@ -17,9 +17,12 @@ use crate::error::Result;
 /// Zstandard's own default.
 const LEVEL: i32 = 3;
 
-/// How much each thread takes at once: the memory is about four times that for each of them, and larger ones would gain
-/// less than 1 %.
-const JOB: u32 = 2 << 20;
+/// What all threads together take at once. Their memory is about four times that; a thread that takes less than 2 MiB finds
+/// less to refer to, and one that takes more than 4 MiB gains nothing.
+const JOBS: usize = 12 << 20;
+
+/// So many blocks may wait, so that a busy machine finds work for whoever gets its turn.
+const WAITING: usize = 8;
 
 /// Packs what `produce` writes, on `cores` threads and one for `produce`, into `out` on this thread.
 ///
@@ -32,11 +35,14 @@ pub(super) fn pack<T: Send>(
     out: &mut dyn Write,
 ) -> Result<T> {
     let mut encoder = Encoder::new(out, LEVEL).map_err(|error| cannot_store(&error))?;
-    let workers = u32::try_from(cores).unwrap_or(1);
-    for parameter in [CParameter::NbWorkers(workers), CParameter::JobSize(JOB), CParameter::ChecksumFlag(true)] {
+    // Each has 2 MiB or more.
+    let workers = cores.min(6);
+    let job = (JOBS / workers).min(4 << 20);
+    let (workers, job) = (workers as u32, job as u32);
+    for parameter in [CParameter::NbWorkers(workers), CParameter::JobSize(job), CParameter::ChecksumFlag(true)] {
         encoder.set_parameter(parameter).map_err(|error| cannot_store(&error))?;
     }
-    let (full, filled) = sync_channel::<Vec<u8>>(2);
+    let (full, filled) = sync_channel::<Vec<u8>>(WAITING);
     let (empty, emptied) = mpsc::channel();
     thread::scope(|scope| {
         let producer = scope.spawn(move || {

@@ -11,6 +11,10 @@ pub struct Command {
     pub arguments: Vec<OsString>,
     /// Set on top of the inherited environment.
     pub environment: Vec<(OsString, OsString)>,
+    /// Variables that are not inherited.
+    pub without: Vec<OsString>,
+    /// The user and the group to run as; only root can.
+    pub user: Option<(u32, u32)>,
     /// The folder to run in; the caller's when absent.
     pub folder: Option<PathBuf>,
     /// Written to standard input, which is closed then; without it standard input is empty.
@@ -33,6 +37,8 @@ impl Command {
             program: program.into(),
             arguments: Vec::new(),
             environment: Vec::new(),
+            without: Vec::new(),
+            user: None,
             folder: None,
             input: None,
             source: None,
@@ -63,6 +69,24 @@ impl Command {
     /// Sets a variable on top of the inherited environment.
     pub fn env(mut self, name: impl Into<OsString>, value: impl Into<OsString>) -> Self {
         self.environment.push((name.into(), value.into()));
+        self
+    }
+
+    /// Keeps a variable of the caller's environment away from it.
+    pub fn without_env(mut self, name: impl Into<OsString>) -> Self {
+        self.without.push(name.into());
+        self
+    }
+
+    /// Runs it as this user with this group and no others.
+    pub fn run_as(mut self, user: u32, group: u32) -> Self {
+        self.user = Some((user, group));
+        self
+    }
+
+    /// Sets the folder to run in.
+    pub fn folder(mut self, folder: impl Into<PathBuf>) -> Self {
+        self.folder = Some(folder.into());
         self
     }
 

@@ -38,6 +38,13 @@ async fn run(command: Command) -> Result<Output, Failure> {
         .stderr(Stdio::piped())
         .process_group(0)
         .kill_on_drop(true);
+    for name in &command.without {
+        process.env_remove(name);
+    }
+    if let Some((user, group)) = command.user {
+        // The standard library gives up the other groups of root with it.
+        process.gid(group).uid(user);
+    }
     if let Some(folder) = &command.folder {
         process.current_dir(folder);
     }
@@ -151,6 +158,16 @@ mod tests {
         let mut command = Command::new("cat");
         command.input = Some(b"hello".to_vec());
         assert_eq!(run(command).await.unwrap().text(), "hello");
+    }
+
+    #[tokio::test]
+    async fn a_variable_can_be_kept_away_and_root_can_run_as_somebody_else() {
+        let output = run(sh("echo ${HOME-none}; echo ${HERE-none}").without_env("HOME").env("HERE", "x")).await;
+        assert_eq!(output.unwrap().text(), "none\nx\n");
+        if rustix::process::geteuid().is_root() {
+            let output = run(sh("id -u; id -G").run_as(65534, 65534).folder("/")).await.unwrap();
+            assert_eq!(output.text(), "65534\n65534\n");
+        }
     }
 
     #[tokio::test]

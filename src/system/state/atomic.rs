@@ -4,11 +4,14 @@ use std::{
     ffi::OsString,
     fs::{self, File, OpenOptions, Permissions},
     io::{self, Write},
-    os::unix::fs::{FileTypeExt, OpenOptionsExt, PermissionsExt},
+    os::unix::{
+        ffi::OsStrExt,
+        fs::{FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt},
+    },
     path::{Path, PathBuf},
 };
 
-use rustix::fs::OFlags;
+use rustix::fs::{FlockOperation, OFlags, flock};
 
 use crate::error::{Error, Kind, Result};
 
@@ -24,7 +27,8 @@ pub enum Mode {
 /// Replaces the file at `path` by `contents` in one step.
 ///
 /// A temporary file beside it is filled, flushed to the disk and renamed over it, and the folder is flushed. Whatever
-/// fails, the old file stays as it was. A link is followed: the file that it leads to is replaced.
+/// fails, the old file stays as it was. A link is followed: the file that it leads to is replaced. The temporary file of a
+/// run that was killed is removed by the next one that writes the same file.
 pub fn write(path: &Path, contents: &[u8], mode: Mode) -> Result<()> {
     // A dangling link cannot be resolved; then the link itself is replaced.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
@@ -52,16 +56,25 @@ fn replace(target: &Path, contents: &[u8], mode: Mode) -> io::Result<()> {
     let name = target.file_name().ok_or(io::ErrorKind::IsADirectory)?;
     let mut prefix = OsString::from(".");
     prefix.push(name);
-    prefix.push(".");
+    prefix.push(TEMPORARY);
+    tidy(folder, &prefix);
     let bits = match mode {
         Mode::Exactly(bits) => Some(bits),
         Mode::Ordinary => fs::metadata(target).ok().map(|found| found.permissions().mode() & 0o777),
     };
     // To a new ordinary file the kernel applies the umask at creation; any other is private until its mode is set.
     let first = if bits.is_none() { 0o666 } else { 0o600 };
-    let mut file = tempfile::Builder::new()
-        .prefix(&prefix)
-        .make_in(folder, |path| OpenOptions::new().write(true).create_new(true).mode(first).open(path))?;
+    let mut file = loop {
+        let file = tempfile::Builder::new()
+            .prefix(&prefix)
+            .make_in(folder, |path| OpenOptions::new().write(true).create_new(true).mode(first).open(path))?;
+        // Where there are no locks, nobody takes it for an abandoned one either.
+        let _ = flock(file.as_file(), FlockOperation::LockExclusive);
+        // Another one that tidied up may have had it in the moment before it was locked.
+        if file.as_file().metadata()?.nlink() > 0 {
+            break file;
+        }
+    };
     if let Some(bits) = bits {
         file.as_file().set_permissions(Permissions::from_mode(bits))?;
     }
@@ -69,6 +82,24 @@ fn replace(target: &Path, contents: &[u8], mode: Mode) -> io::Result<()> {
     file.as_file().sync_all()?;
     file.persist(target).map_err(|error| error.error)?;
     sync_folder(folder)
+}
+
+/// What follows the name of a file in that of its temporary one: nobody else's files are named so.
+const TEMPORARY: &str = ".mainstay-tmp-";
+
+/// Removes the temporary files of killed runs: those whose lock (flock(2)) is free, for it dies with its holder. What cannot
+/// be removed costs a little space, and the next one tries again.
+fn tidy(folder: &Path, prefix: &OsString) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if !entry.file_name().as_bytes().starts_with(prefix.as_bytes()) {
+            continue;
+        }
+        let flags = (OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed();
+        let Ok(file) = OpenOptions::new().read(true).custom_flags(flags).open(entry.path()) else { continue };
+        if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 /// Makes the rename itself survive a crash. Some file systems (FUSE, network ones) cannot flush a folder and say
@@ -151,6 +182,25 @@ mod tests {
         write(&path, b"two", Mode::Exactly(0o600)).unwrap();
         assert_eq!((fs::read(&path).unwrap(), mode(&path)), (b"two".to_vec(), 0o600));
         assert_eq!(names(place.path()), ["report.json"]);
+    }
+
+    #[test]
+    fn what_a_killed_run_left_is_removed_and_what_another_one_writes_is_not() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("record.json");
+        let [killed, writing, other] =
+            ["record.json.mainstay-tmp-a", "record.json.mainstay-tmp-b", "record.json.backup"]
+                .map(|name| place.path().join(format!(".{name}")));
+        for left in [&killed, &writing, &other] {
+            fs::write(left, "half").unwrap();
+        }
+        let held = File::open(&writing).unwrap();
+        flock(&held, FlockOperation::LockExclusive).unwrap();
+        write(&path, b"whole", Mode::Exactly(0o600)).unwrap();
+        assert!(!killed.exists() && writing.exists() && other.exists(), "{:?}", names(place.path()));
+        drop(held);
+        write(&path, b"whole", Mode::Exactly(0o600)).unwrap();
+        assert_eq!(names(place.path()), [".record.json.backup", "record.json"]);
     }
 
     #[test]

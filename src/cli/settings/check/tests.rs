@@ -1,7 +1,10 @@
 use std::{collections::BTreeMap, path::Path, time::Duration};
 
 use super::*;
-use crate::check::{Family, Threshold, TlsVersion};
+use crate::{
+    check::{Family, Threshold, TlsVersion},
+    cli::config::{Found, value::Tree},
+};
 
 const FILE: &str = "\
 [site.prime]
@@ -38,8 +41,16 @@ fn args(targets: &[&str]) -> CheckArgs {
 
 const KNOWN: &[&str] = &["tls.chain", "tls.name", "http.status", "nginx.headers"];
 
-fn model() -> Model {
-    config::parse(FILE, "/srv/mainstay.toml").unwrap()
+/// A configuration with this text, as if it had been read from this file.
+fn read(text: &str, path: &str) -> Loaded {
+    Loaded {
+        model: config::parse(text, path).unwrap(),
+        tree: Tree::default(),
+        path: path.into(),
+        found: Found::Flag,
+        text: String::new(),
+        warnings: Vec::new(),
+    }
 }
 
 fn context(folder: &Path) -> Context {
@@ -47,7 +58,7 @@ fn context(folder: &Path) -> Context {
 }
 
 fn settings(args: &CheckArgs) -> Result<Settings> {
-    check_settings(Some(&model()), args, KNOWN, &context(Path::new("/")))
+    check_settings(Some(&read(FILE, "/srv/mainstay.toml")), args, KNOWN, &context(Path::new("/")))
 }
 
 fn one(target: &str) -> Site {
@@ -135,7 +146,7 @@ fn wrong_targets_are_refused_with_what_to_do() {
     let refused = |target: &str| settings(&args(&[target])).unwrap_err();
     let error = refused("prim");
     assert_eq!((error.kind, error.what.as_str()), (Kind::Usage, "check `prim`"));
-    assert_eq!(error.why, ["no site has this name; there are `prime`, `api`, `closed`"]);
+    assert_eq!(error.why, ["no site and no backup has this name; there are `prime`, `api`, `closed`"]);
     assert_eq!(error.hints, ["did you mean `prime`?", "for an address: mainstay check https://prim"]);
     for (target, why) in [
         ("ftp://a.example", "it must be an address that begins with https:// or http://, not \"ftp://a.example\""),
@@ -145,7 +156,7 @@ fn wrong_targets_are_refused_with_what_to_do() {
         ("a.example /x", "an address has no blanks and no control characters"),
         ("a.example\n", "an address has no blanks and no control characters"),
         ("https://ops:hunter2@a.example", "a user or password can not stand in it"),
-        ("", "no site has this name; there are `prime`, `api`, `closed`"),
+        ("", "no site and no backup has this name; there are `prime`, `api`, `closed`"),
     ] {
         let error = refused(target);
         assert_eq!((error.kind, error.why.as_slice()), (Kind::Usage, &[why.to_string()][..]), "{target}");
@@ -159,9 +170,9 @@ fn nothing_to_check_is_an_error_with_two_ways_out() {
     let error = check_settings(None, &args(&[]), KNOWN, &context(Path::new("/"))).unwrap_err();
     assert_eq!(error.kind, Kind::Config);
     assert!(error.hints[0].contains("mainstay check https://") && error.hints[1].contains("[site.prime]"), "{error:?}");
-    let empty = config::parse("project = \"x\"", "mainstay.toml").unwrap();
+    let empty = read("project = \"x\"", "mainstay.toml");
     let error = check_settings(Some(&empty), &args(&[]), KNOWN, &context(Path::new("/"))).unwrap_err();
-    assert_eq!(error.why, ["mainstay.toml has no [site.NAME] section, and no address was given"]);
+    assert_eq!(error.why, ["mainstay.toml has no [site.NAME] and no [backup.NAME] section, and no address was given"]);
 }
 
 #[test]
@@ -178,7 +189,10 @@ fn only_and_skip_take_ids_and_first_words() {
     assert!(with(&[], &["name"]).is_err(), "the second word alone is no check");
     assert!(with(&["t"], &[]).is_err(), "a part of a word is no check");
     assert!(with(&[","], &[]).is_err(), "a list of nothing must not mean everything");
-    assert_eq!(with(&["tls"], &["tls"]).unwrap_err().why, ["--only and --skip leave no check over"]);
+    assert_eq!(
+        with(&["tls"], &["tls"]).unwrap_err().why,
+        ["--only and --skip leave no check over for what is to be looked at"]
+    );
 }
 
 #[test]
@@ -235,8 +249,8 @@ fn the_ca_file_is_read_or_ends_the_run() {
     assert!(with("ca.der").unwrap_err().hints[0].contains("-inform der"));
     // The same, named by the file, is a mistake of the configuration.
     let text = "[site.a]\nurl = \"https://a.example\"\nca_file = \"absent.pem\"\n";
-    let model = config::parse(text, &folder.path().join("mainstay.toml").display().to_string()).unwrap();
-    let error = check_settings(Some(&model), &args(&[]), KNOWN, &context(Path::new("/"))).unwrap_err();
+    let loaded = read(text, &folder.path().join("mainstay.toml").display().to_string());
+    let error = check_settings(Some(&loaded), &args(&[]), KNOWN, &context(Path::new("/"))).unwrap_err();
     assert_eq!(error.kind, Kind::Config);
     assert!(error.what.ends_with("/absent.pem`"), "{error:?}");
 }
@@ -247,4 +261,30 @@ fn the_other_flags_are_handed_on() {
     let settings = settings(&args).unwrap();
     assert_eq!((settings.wait, settings.strict), (Some(Duration::from_secs(60)), true));
     assert_eq!(settings.sites[0].family, Family::V6);
+}
+
+#[test]
+fn names_choose_sites_and_backups_and_both_where_they_share_one() {
+    const BOTH: &str = "state = \"/state\"\n[site.prime]\nurl = \"https://prime.example.edu\"\n\
+        [backup.prime]\npassphrase = { env = \"P\" }\nto = [\"/mnt/a\"]\n\
+        [backup.media]\npassphrase = { env = \"P\" }\nto = [\"/mnt/b\"]\n";
+    let loaded = read(BOTH, "/srv/mainstay.toml");
+    let of = |targets: &[&str], only: &[&str]| {
+        let only = only.iter().map(|word| (*word).to_owned()).collect();
+        let args = CheckArgs { only, ..args(targets) };
+        let known: Vec<_> = check::REGISTRY.checks().map(|check| check.id).collect();
+        let settings = check_settings(Some(&loaded), &args, &known, &context(Path::new("/")))?;
+        let backups = settings.backups.iter().map(|backup| backup.set.name.clone()).collect::<Vec<_>>();
+        Ok::<_, Error>((settings.sites.into_iter().map(|site| site.name).collect::<Vec<_>>(), backups))
+    };
+    let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    assert_eq!(of(&[], &[]).unwrap(), (names(&["prime"]), names(&["prime", "media"])));
+    assert_eq!(of(&["prime"], &[]).unwrap(), (names(&["prime"]), names(&["prime"])));
+    assert_eq!(of(&["media"], &[]).unwrap(), (names(&[]), names(&["media"])));
+    assert_eq!(of(&["media", "https://x.example"], &[]).unwrap(), (names(&["https://x.example"]), names(&["media"])));
+    let error = of(&["meida"], &[]).unwrap_err();
+    assert_eq!(error.why, ["no site and no backup has this name; there are `prime`, `media`"]);
+    assert_eq!(error.hints[0], "did you mean `media`?");
+    assert!(of(&["media"], &["tls"]).is_err() && of(&["https://x.example"], &["backup"]).is_err(), "nothing is left");
+    assert!(of(&["media"], &["backup.fresh"]).is_ok());
 }

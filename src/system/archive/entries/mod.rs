@@ -17,7 +17,10 @@ pub(super) use path::{parted, shown};
 use pax::{Pax, Scope};
 pub(super) use sparse::Map;
 
-use super::{Damage, Flaw, Limits};
+use super::{
+    Damage, Flaw, Limits,
+    damage::{altered, bomb, carried, hostile, stopped, truncated},
+};
 use crate::{
     rules::manifest::{self, Entry, Flags, Kind, Mtime},
     system::Cancel,
@@ -413,37 +416,3 @@ fn padding(size: u64) -> u64 {
 fn text_of(bytes: &[u8]) -> Option<String> {
     std::str::from_utf8(bytes).ok().filter(|text| !text.is_empty()).map(str::to_owned)
 }
-
-/// The damage that a reader below has found; what it has not put into words is this machine's.
-pub(super) fn carried(error: std::io::Error) -> Damage {
-    match error.downcast::<Damage>() {
-        Ok(damage) => damage,
-        Err(error) => system(format!("it could not be read: {error}")),
-    }
-}
-
-pub(super) fn altered(why: impl Into<String>) -> Damage {
-    Damage::new(Flaw::Altered, why, OTHER_ARCHIVE)
-}
-
-pub(super) fn truncated(why: impl Into<String>) -> Damage {
-    Damage::new(Flaw::Truncated, why, OTHER_ARCHIVE)
-}
-
-pub(super) fn hostile(why: impl Into<String>) -> Damage {
-    Damage::new(Flaw::Hostile, why, "do not restore it, and find out who made it")
-}
-
-pub(super) fn bomb(why: impl Into<String>) -> Damage {
-    Damage::new(Flaw::Bomb, why, "do not restore it, and find out who made it")
-}
-
-pub(super) fn system(why: impl Into<String>) -> Damage {
-    Damage::new(Flaw::System, why, "mend what the system says, then run it again")
-}
-
-pub(super) fn stopped() -> Damage {
-    Damage::new(Flaw::Stopped, "it was not read to its end, because a signal came", "run it again")
-}
-
-const OTHER_ARCHIVE: &str = "use another copy or an older archive, which `mainstay backup list` shows";

@@ -3,7 +3,7 @@
 use super::*;
 
 /// Runs a script of the shell in a folder.
-fn shell(folder: &Path, script: &str) -> bool {
+pub(super) fn shell(folder: &Path, script: &str) -> bool {
     #[expect(clippy::disallowed_methods, reason = "Debian's programs judge ours in this test")]
     let output = std::process::Command::new("bash")
         .args(["-euo", "pipefail", "-c", script])
@@ -18,7 +18,7 @@ fn shell(folder: &Path, script: &str) -> bool {
 }
 
 /// A tree with what can be awkward about trees.
-const TREE: &str = r#"
+pub(super) const TREE: &str = r#"
 umask 022; mkdir -p tree/config/deep tree/empty tree/readonly
 printf 'SECRET=1\n' > tree/.env; chmod 600 tree/.env
 printf '' > tree/nothing

@@ -1,9 +1,15 @@
 //! Archives for tests, made piece by piece, and what reading them comes to.
+#![expect(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    reason = "tests make the files and run the programs that judge"
+)]
 
 mod damaged;
 mod foreign;
 mod hostile;
 mod opening;
+mod ours;
 
 use std::{
     collections::BTreeMap,

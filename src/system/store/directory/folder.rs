@@ -40,8 +40,8 @@ enum Way {
     Rename,
     /// A second name, and the first is removed: for file systems that know no such flag (NFS).
     Link,
-    /// A look, then a rename: for those that know no links either (FAT over FUSE). Two runs at the same moment could
-    /// meet here; their locks and the ids of their archives keep them apart.
+    /// A look, then a rename: for those that know no links either (FAT over FUSE). A lock on the folder keeps the runs of
+    /// this machine apart meanwhile.
     Look,
 }
 
@@ -218,11 +218,16 @@ impl Folder {
                 let _ = unlinkat(self, from, AtFlags::empty());
                 Ok(())
             }
-            Way::Look => match statat(self, to, AtFlags::SYMLINK_NOFOLLOW) {
-                Ok(_) => Err(Errno::EXIST),
-                Err(Errno::NOENT) => renameat(self, from, self, to),
-                Err(errno) => Err(errno),
-            },
+            Way::Look => {
+                // A descriptor of its own, for a lock belongs to one. Where there are no locks it is left to chance.
+                let alone = openat(self, ".", OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC, Mode::empty())?;
+                let _ = flock(&alone, FlockOperation::LockExclusive);
+                match statat(self, to, AtFlags::SYMLINK_NOFOLLOW) {
+                    Ok(_) => Err(Errno::EXIST),
+                    Err(Errno::NOENT) => renameat(self, from, self, to),
+                    Err(errno) => Err(errno),
+                }
+            }
         }
     }
 
@@ -328,6 +333,29 @@ mod tests {
             assert_eq!(folder.rename_by(way, "one", "name"), Ok(()), "{way:?}");
             assert_eq!(folder.rename_by(way, "two", "name"), Err(Errno::EXIST), "{way:?}");
             assert_eq!((read("one"), read("name"), read("two")), (None, Some("one".into()), Some("two".into())));
+        }
+    }
+
+    #[test]
+    fn backup_case_05_of_two_at_the_same_moment_one_gets_the_name_in_every_way() {
+        for way in [Way::Rename, Way::Link, Way::Look] {
+            let place = tempfile::tempdir().unwrap();
+            let start = std::sync::Barrier::new(8);
+            let results = std::thread::scope(|scope| {
+                let racer = |from: String| {
+                    let (place, start) = (place.path(), &start);
+                    move || {
+                        let folder = Folder::open(place).unwrap();
+                        openat(&folder, &from, OFlags::WRONLY | OFlags::CREATE, Mode::RUSR).unwrap();
+                        start.wait();
+                        folder.rename_by(way, &from, "name")
+                    }
+                };
+                let racers: Vec<_> = (0..8).map(|number| scope.spawn(racer(number.to_string()))).collect();
+                racers.into_iter().map(|racer| racer.join().unwrap()).collect::<Vec<_>>()
+            });
+            assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1, "{way:?}: {results:?}");
+            assert!(results.iter().all(|result| matches!(result, Ok(()) | Err(Errno::EXIST))), "{way:?}: {results:?}");
         }
     }
 }

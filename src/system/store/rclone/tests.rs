@@ -312,7 +312,7 @@ async fn a_look_tells_what_fits_and_how_the_account_is_set_up() {
     let script = Scripted::default()
         .on("lsjson", 0, "[\n]\n", "")
         .on("about", 0, r#"{"total": 100, "used": 58, "free": 42}"#, "")
-        .on("config show", 0, "[gdrive]\ntype = drive\nscope = drive\ntoken = secret\n", "");
+        .on("show -- gdrive", 0, "[gdrive]\ntype = drive\nscope = drive\ntoken = secret\n", "");
     let found = with(script, "gdrive:backups").inspect().await.unwrap();
     assert_eq!((found.is_new, found.free, found.notes.len()), (true, Some(42), 2), "{found:?}");
 }

@@ -14,7 +14,7 @@ use super::{
     S3,
     checksum::{Sums, Whole},
     client::Problem,
-    settle::receipt,
+    settle::{Found, receipt},
     spool::{Piece, Spool},
     trouble::Doing,
     unfinished::Unfinished,
@@ -50,7 +50,9 @@ impl S3 {
         sha256: [u8; 32],
     ) -> Result<Receipt, Trouble> {
         let size = part_size(upload.bytes);
-        for beginning in 1.. {
+        let mut beginnings = 0;
+        loop {
+            beginnings += 1;
             let unfinished = self.begin(upload).await?;
             let spool = Spool::new(file.clone(), upload.bytes, sha256, size);
             let parts = self.until_interrupted(self.send_parts(upload, spool, &unfinished.id)).await;
@@ -59,11 +61,18 @@ impl S3 {
                     unfinished.ended();
                     return Ok(receipt);
                 }
+                Ok(Err(Ending::Unclear(refusal, whole))) if refusal.is("NoSuchUpload") => {
+                    // Ended by a try that got no answer, or aborted by somebody who cleaned up.
+                    match self.find(upload, Some(&whole)).await {
+                        Found::Nothing => Ending::Again(Problem::Refused(refusal)),
+                        _ => Ending::Unclear(refusal, whole),
+                    }
+                }
                 Ok(Err(ending)) => ending,
                 Err(trouble) => Ending::Failed(trouble),
             };
-            let trouble = match ending {
-                Ending::Again(problem) if beginning == BEGINNINGS => self.trouble(problem, Doing::Put),
+            let mut trouble = match ending {
+                Ending::Again(problem) if beginnings == BEGINNINGS => self.trouble(problem, Doing::Put),
                 Ending::Again(_) => {
                     self.give_up(unfinished, None).await;
                     continue;
@@ -77,11 +86,9 @@ impl S3 {
                 },
                 Ending::Failed(trouble) => trouble,
             };
-            let mut trouble = trouble;
             self.give_up(unfinished, Some(&mut trouble)).await;
             return Err(trouble);
         }
-        unreachable!("the last beginning returns")
     }
 
     pub(super) async fn begin(&self, upload: &Upload) -> Result<Unfinished, Trouble> {

@@ -159,6 +159,23 @@ async fn backup_case_39_the_end_of_an_upload_without_an_answer_is_looked_at() {
 }
 
 #[tokio::test]
+async fn backup_case_41_an_upload_that_a_twin_cleaned_up_begins_anew() {
+    for gone in ["PUT part 2", "POST upload"] {
+        let tries = AtomicUsize::new(0);
+        let server = Server::start(move |asked, _| {
+            if asked.call() == gone && tries.fetch_add(1, Ordering::SeqCst) == 0 {
+                Reply::no(404, "NoSuchUpload", "The specified upload does not exist.")
+            } else {
+                willing(asked)
+            }
+        })
+        .await;
+        amazon(&server).put(ARCHIVE, spool(8 * MIB + 1)).await.unwrap();
+        assert_eq!(count(&server, "POST uploads"), 2, "{gone}: {:?}", server.calls());
+    }
+}
+
+#[tokio::test]
 async fn backup_case_41_an_upload_that_fails_is_aborted_and_what_that_needs_is_said() {
     for abort in [204, 403] {
         let server = Server::start(move |asked, _| match asked.call().as_str() {
