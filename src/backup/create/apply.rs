@@ -2,13 +2,16 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 use super::{
     Create, ID,
     manuscript::Manuscript,
     pending,
     plan::{Action, Sketch},
     readback::prove,
-    source, summary,
+    source,
+    summary::{self, Took},
 };
 use crate::{
     backup::{Good, Last, Record, Set, Settings, dump, interrupted, place::Opened, recovery},
@@ -63,8 +66,10 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
     recipe.id = sketch.id.to_string();
     recipe.extra.extend(dumps);
     let recipe = Arc::new((recipe, sketch.survey));
+    let begun = Instant::now();
     let manuscript = Manuscript::write(&recipe, &work.seal, &mut work.places, &spool, context).await;
     context.progress.end();
+    let making = begun.elapsed();
     let mut manuscript = manuscript.inspect_err(|_| {
         report.findings.extend(work.places.iter().filter_map(|place| summary::blocked(set, place)));
     })?;
@@ -119,22 +124,25 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
             break;
         }
         let stored = async {
+            let begun = Instant::now();
             let receipt = manuscript.keep(at, destination, &draft.file.name).await?;
+            let kept = Instant::now();
             // Opening it once is enough: the other destinations hold the same bytes, or their hash tells.
             let keys = manuscript.keys.as_ref().filter(|_| !opened);
             let how = prove(destination, &draft.file.name, &written, keys, receipt, context).await?;
+            let took = Took { writing: making + (kept - begun), checking: kept.elapsed() };
             opened |= how == Proof::Decrypted;
             draft.verified =
                 Verified { at: context.clock.now(), how: if opened { how.max(Proof::ReadBack) } else { how } };
             sign(destination, &draft, &key).await?;
-            Ok::<Proof, Trouble>(how)
+            Ok::<_, Trouble>((how, took))
         };
         match stored.await {
-            Ok(how) => {
+            Ok((how, took)) => {
                 anywhere = true;
                 let Verified { at: verified, .. } = draft.verified;
                 report.outcomes.push(outcome(Action::Store, &place.address, State::Done, &draft.id));
-                report.findings.push(summary::stored(set, place, &draft, how));
+                report.findings.push(summary::stored(set, place, &draft, how, took));
                 let seen = work.record.at(&place.address);
                 seen.good = Some(Good { id: draft.id.clone(), created: draft.created, verified });
             }

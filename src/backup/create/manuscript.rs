@@ -3,6 +3,8 @@
 
 use std::{fs::File, io, path::Path, sync::Arc};
 
+use tokio::task::JoinHandle;
+
 use crate::{
     backup::{place::Opened, tee::Tee},
     error::{Error, Kind, Result},
@@ -21,6 +23,8 @@ pub(super) struct Manuscript {
     pub keys: Option<Arc<Keys>>,
     /// By place: its own file, where it has one.
     drafts: Vec<Option<Box<dyn Draft>>>,
+    /// By place: its own file on its way to the disk, all of them at the same time.
+    flushes: Vec<Option<JoinHandle<io::Result<()>>>>,
     /// The whole of it, for the places that have no file of their own.
     whole: Option<Arc<File>>,
 }
@@ -53,7 +57,8 @@ impl Manuscript {
             for file in drafts.iter().flatten().map(|draft| draft.file()).chain(&spooled) {
                 files.push(file.try_clone().map_err(|error| unspooled(spool, &error))?);
             }
-            let (result, troubles) = pour(Arc::clone(recipe), Arc::clone(seal), files, context).await?;
+            let tee = if own.is_empty() { Tee::new(files) } else { Tee::flushing(files) };
+            let (result, troubles) = pour(Arc::clone(recipe), Arc::clone(seal), tee, context).await?;
             for (at, trouble) in own.iter().zip(troubles) {
                 if let Some(error) = trouble {
                     drafts[*at] = None;
@@ -65,7 +70,9 @@ impl Manuscript {
             match result {
                 Ok((written, key)) => {
                     let keys = key.map(Keys::of_run).map(Arc::new);
-                    return Ok(Self { written: Arc::new(written), keys, drafts, whole: whole.map(Arc::new) });
+                    let flushes = flush(&drafts).map_err(|error| unspooled(spool, &error))?;
+                    let (written, whole) = (Arc::new(written), whole.map(Arc::new));
+                    return Ok(Self { written, keys, drafts, flushes, whole });
                 }
                 // Every file of the places broke, and others wait for the whole: once more, into the spool.
                 Err(_) if !own.is_empty() && remote && drafts.iter().all(Option::is_none) => {}
@@ -82,6 +89,10 @@ impl Manuscript {
     pub async fn keep(&mut self, at: usize, destination: &dyn Destination, name: &str) -> Result<Receipt, Trouble> {
         if let Some(draft) = self.drafts[at].take() {
             let name = name.to_owned();
+            if let Some(flush) = self.flushes[at].take() {
+                let flushed = flush.await.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+                flushed.map_err(|error| Trouble::of_io(&error, Path::new(destination.address())))?;
+            }
             let kept = tokio::task::spawn_blocking(move || draft.keep(&name)).await;
             return kept.map_err(|panic| Trouble::new(Reason::Other, panic.to_string(), "run the command again"))?;
         }
@@ -107,17 +118,25 @@ async fn drafts(places: &mut [Opened]) -> Vec<Option<Box<dyn Draft>>> {
     drafts
 }
 
-/// Writes the archive into these files, and says of each what went wrong with it.
+/// Begins to bring the files to the disk. The system tells each error of the disk once: whoever keeps a file asks here first.
+fn flush(drafts: &[Option<Box<dyn Draft>>]) -> io::Result<Vec<Option<JoinHandle<io::Result<()>>>>> {
+    let begin = |draft: &Option<Box<dyn Draft>>| {
+        let file = draft.as_ref().map(|draft| draft.file().try_clone()).transpose()?;
+        Ok(file.map(|file| tokio::task::spawn_blocking(move || file.sync_data())))
+    };
+    drafts.iter().map(begin).collect()
+}
+
+/// Writes the archive into its files, and says of each what went wrong with it.
 async fn pour(
     recipe: Arc<(Recipe, Survey)>,
     seal: Arc<Seal>,
-    files: Vec<File>,
+    mut tee: Tee,
     context: &Context,
 ) -> Result<(Result<(Written, Option<RunKey>)>, Vec<Option<io::Error>>)> {
     let (cancel, progress) = (context.cancel.clone(), Arc::clone(&context.progress));
     let work = tokio::task::spawn_blocking(move || {
         let (recipe, survey) = &*recipe;
-        let mut tee = Tee::new(files);
         let tick = move |bytes| progress.advance(bytes);
         let result = write(recipe, survey, &seal, &mut tee, &tick, &cancel);
         (result, tee.into_troubles())

@@ -1,5 +1,7 @@
 //! What a run has to say: one finding for each destination, and one for each thing about the sources that is not fine.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::ID;
@@ -30,8 +32,17 @@ pub(super) fn failed(set: &Set, place: &Opened, trouble: &Trouble) -> Finding {
         .data("reason", trouble.reason.word())
 }
 
+/// How long a destination was busy.
+#[derive(Clone, Copy)]
+pub(super) struct Took {
+    /// From the first file that was read until the archive had its name there, durably.
+    pub writing: Duration,
+    /// Reading it back.
+    pub checking: Duration,
+}
+
 /// A destination with a good archive.
-pub(super) fn stored(set: &Set, place: &Opened, sidecar: &Sidecar, proof: Proof) -> Finding {
+pub(super) fn stored(set: &Set, place: &Opened, sidecar: &Sidecar, proof: Proof, took: Took) -> Finding {
     let how = match proof {
         Proof::Decrypted => "read back, opened and compared",
         Proof::ReadBack => "read back and compared",
@@ -52,6 +63,8 @@ pub(super) fn stored(set: &Set, place: &Opened, sidecar: &Sidecar, proof: Proof)
         .data("bytes", sidecar.file.bytes)
         .data("files", files)
         .data("verified", json!(proof))
+        .data("write_seconds", took.writing.as_millis() as f64 / 1000.0)
+        .data("check_seconds", took.checking.as_millis() as f64 / 1000.0)
 }
 
 /// `--if-changed`, and nothing has.

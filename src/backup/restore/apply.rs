@@ -142,6 +142,7 @@ async fn stage(
         let mut entries = BufWriter::new(stage.tree.create(&entries, 0o600).map_err(|error| trouble(&error))?);
         let mut kept = Ok(());
         let mut borrowed = HashMap::new();
+        let flusher = stage.flusher().map_err(|error| trouble(&error))?;
         let takes = |path: &[u8]| fresh || chosen.as_ref().is_none_or(|chosen| chosen.needs(path));
         let verified = unpack.extract(
             reader,
@@ -160,7 +161,11 @@ async fn stage(
                 tick: &|bytes| context.progress.advance(bytes),
                 stop: &context.cancel,
             },
-        )?;
+        );
+        // Ended before the stage is, which is removed after an error.
+        let flushed = flusher.end();
+        let verified = verified?;
+        flushed.map_err(|error| trouble(&error))?;
         is_meant(&verified, sha256.as_deref())?;
         let written = kept
             .and_then(|()| chosen.as_ref().map_or(Ok(()), |chosen| chosen.clear(&mut stage)))

@@ -6,7 +6,12 @@ use std::{
     io,
     os::{fd::OwnedFd, unix::fs::DirBuilderExt},
     path::{Path, PathBuf},
-    sync::Arc,
+    sync::{
+        Arc,
+        mpsc::{RecvTimeoutError, Sender, channel},
+    },
+    thread::{self, JoinHandle},
+    time::Duration,
 };
 
 use rustix::fs::FlockOperation;
@@ -136,6 +141,20 @@ impl Stage {
         open_folder(&mut self.tree, &path).map(archive::Stage::of)
     }
 
+    /// Brings what is unpacked to the disk while more of it comes, so that [`Stage::seal`] does not have to wait for all of it.
+    pub(super) fn flusher(&mut self) -> io::Result<Flusher> {
+        let path = self.path(0, NEW);
+        let folder = open_folder(&mut self.tree, &path)?;
+        let (end, ended) = channel::<()>();
+        let thread = thread::spawn(move || {
+            while ended.recv_timeout(PAUSE) == Err(RecvTimeoutError::Timeout) {
+                rustix::fs::syncfs(&folder)?;
+            }
+            Ok(())
+        });
+        Ok(Flusher { end, thread })
+    }
+
     /// Begins the journal.
     pub(super) fn draft(&mut self) -> io::Result<File> {
         let path = self.path(0, DRAFT);
@@ -163,6 +182,23 @@ impl Stage {
         Ok(())
     }
 }
+
+/// A thread that flushes the stage from time to time.
+pub(super) struct Flusher {
+    end: Sender<()>,
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Flusher {
+    /// Ends it. The system tells each error of the disk once: here, and not to whoever flushes the stage in the end.
+    pub(super) fn end(self) -> io::Result<()> {
+        drop(self.end);
+        self.thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    }
+}
+
+/// A small restore is done before, and is flushed once.
+const PAUSE: Duration = Duration::from_millis(500);
 
 impl Drop for Stage {
     fn drop(&mut self) {
