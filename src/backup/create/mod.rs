@@ -91,12 +91,14 @@ async fn one(
     };
     let record = Record::load(&settings.state, &settings.project, &set.name)?;
     let places = Opened::all(set, settings, &record, context).await;
-    let sketch = plan::plan(settings, set, &seal, &record, &places, context).await?;
-    report.add_plan(&sketch.plan);
+    let mut sketch = plan::plan(settings, set, &seal, &record, &places, context).await?;
     if request.dry_run {
+        sketch.list_paths();
+        report.add_plan(&sketch.plan);
         report.findings.extend(places.iter().filter_map(|place| summary::blocked(set, place)));
         return Ok(());
     }
+    report.add_plan(&sketch.plan);
     apply::apply(sketch, apply::Work { settings, set, seal, request, record, places }, report, context).await
 }
 

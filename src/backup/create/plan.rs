@@ -49,6 +49,18 @@ pub(super) struct Sketch {
     pub survey: Survey,
 }
 
+impl Sketch {
+    /// Adds the first paths to the plan, for somebody who only wants to see it.
+    pub(super) fn list_paths(&mut self) {
+        let Survey { first, files, directories, links, .. } = &self.survey;
+        self.plan.notes.extend(first.iter().map(|path| String::from_utf8_lossy(path).into_owned()));
+        let more = (files + directories + links).saturating_sub(first.len() as u64);
+        if more > 0 {
+            self.plan.notes.push(format!("and {more} more"));
+        }
+    }
+}
+
 /// Looks at everything that a run needs.
 ///
 /// # Errors
@@ -90,7 +102,6 @@ pub(super) async fn plan(
         plan.notes.extend(notes.map(|note| format!("{}: {note}", place.address)));
     }
     plan.notes.extend(seal.warnings());
-    plan.notes.extend(survey.first.iter().map(|path| String::from_utf8_lossy(path).into_owned()));
     Ok(Sketch { plan, id, started, survey })
 }
 
