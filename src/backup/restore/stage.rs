@@ -60,6 +60,13 @@ pub(super) struct Stage {
     kept: bool,
 }
 
+/// A lock can outlive its holder for a moment: a program that is just being started has a copy of the descriptor until it
+/// runs. So it is tried this often before another restore is believed to be at work.
+const TRIES: u32 = 20;
+
+/// How long to wait between two tries.
+const AGAIN: Duration = Duration::from_millis(20);
+
 impl Site {
     /// Opens the target, made where it is missing, and locks it. `None`: another restore is at work there.
     pub(super) fn open(folder: &Path) -> io::Result<Option<Self>> {
@@ -78,9 +85,15 @@ impl Site {
         let mut tree = Tree::open(folder)?;
         // The kernel's lock is gone with the process, however it ends. Network file systems that have none of it for
         // folders still have the lock of the backup's name, which the caller holds.
-        let locked = rustix::fs::flock(tree.root(), FlockOperation::NonBlockingLockExclusive);
-        if locked == Err(rustix::io::Errno::WOULDBLOCK) {
-            return Ok(None);
+        let mut tries = TRIES;
+        while rustix::fs::flock(tree.root(), FlockOperation::NonBlockingLockExclusive)
+            == Err(rustix::io::Errno::WOULDBLOCK)
+        {
+            tries -= 1;
+            if tries == 0 {
+                return Ok(None);
+            }
+            thread::sleep(AGAIN);
         }
         let before = tree.look(b"")?.ok_or(io::ErrorKind::NotFound)?;
         Ok(Some(Self { tree, before, made }))
