@@ -381,6 +381,10 @@ fn backup_case_50_a_dump_is_in_the_archive_and_one_that_fails_fails_the_run() {
     let reasons: Vec<_> =
         findings(&report, "backup.create").iter().map(|finding| finding["data"]["reason"].clone()).collect();
     assert!(reasons.contains(&"dump-failed".into()) && reasons.contains(&"suspect".into()), "{run}");
+    let record = fs::read(app.path("state/backup/prime-app.json")).unwrap();
+    let record: Value = serde_json::from_slice(&record).unwrap();
+    let good = &record["destinations"][app.path("usb").to_str().unwrap()]["good"]["id"];
+    assert!(good.as_str().unwrap().ends_with("-000001"), "a suspect archive is not remembered as good: {record}");
 }
 
 #[test]

@@ -132,8 +132,7 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
             let how = prove(destination, &draft.file.name, &written, keys, receipt, context).await?;
             let took = Took { writing: making + (kept - begun), checking: kept.elapsed() };
             opened |= how == Proof::Decrypted;
-            draft.verified =
-                Verified { at: context.clock.now(), how: if opened { how.max(Proof::ReadBack) } else { how } };
+            draft.verified = Verified { at: context.clock.now(), how };
             sign(destination, &draft, &key).await?;
             Ok::<_, Trouble>((how, took))
         };
@@ -143,8 +142,11 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
                 let Verified { at: verified, .. } = draft.verified;
                 report.outcomes.push(outcome(Action::Store, &place.address, State::Done, &draft.id));
                 report.findings.push(summary::stored(set, place, &draft, how, took));
-                let seen = work.record.at(&place.address);
-                seen.good = Some(Good { id: draft.id.clone(), created: draft.created, verified });
+                // A suspect archive is kept, and counts for nothing: also where the record is all that can be asked.
+                if draft.suspect.is_none() {
+                    let seen = work.record.at(&place.address);
+                    seen.good = Some(Good { id: draft.id.clone(), created: draft.created, verified });
+                }
             }
             Err(trouble) => work.places[at].state = Err(trouble),
         }

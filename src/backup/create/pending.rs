@@ -26,7 +26,7 @@ pub(super) async fn settle(record: &mut Record, places: &[Opened], now: Timestam
         };
         match examine(destination, &id).await {
             Ok(Some(sidecar)) => {
-                let created = sidecar.created;
+                let (created, suspect) = (sidecar.created, sidecar.suspect.is_some());
                 let last = Last {
                     id: id.clone(),
                     sequence: parsed.sequence(),
@@ -39,7 +39,10 @@ pub(super) async fn settle(record: &mut Record, places: &[Opened], now: Timestam
                 if record.last.as_ref().is_none_or(|known| known.sequence < last.sequence) {
                     record.last = Some(last);
                 }
-                record.at(&place.address).good = Some(Good { id: id.clone(), created, verified: sidecar.verified.at });
+                if !suspect {
+                    let good = Good { id: id.clone(), created, verified: sidecar.verified.at };
+                    record.at(&place.address).good = Some(good);
+                }
             }
             Ok(None) => outcomes.extend(clear(destination, place, &id).await),
             Err(trouble) => {
