@@ -20,6 +20,7 @@ pub mod manifest;
 pub mod nginx;
 pub mod oauth;
 pub mod redirect;
+pub mod renewal;
 pub mod retention;
 pub mod s3_policy;
 pub mod secret;

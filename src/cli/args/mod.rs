@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod config;
+mod renew_cert;
 mod schedule;
 
 use std::{path::PathBuf, time::Duration};
@@ -21,6 +22,7 @@ pub use backup::{
 };
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
+pub use renew_cert::RenewCertArgs;
 pub use schedule::{ScheduleArgs, ScheduleCommand, SimulateArgs};
 
 /// Carry out the maintenance runbook: look, plan, apply, prove
@@ -46,6 +48,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Back up secrets and configuration, and prove that they can be restored
     Backup(BackupArgs),
+    /// Renew certificates through certbot and prove that they are served
+    RenewCert(RenewCertArgs),
     /// Say when machines run, and what that means
     Schedule(ScheduleArgs),
     /// Check, show or describe the configuration file
@@ -68,6 +72,8 @@ impl Command {
     pub fn patience(&self) -> u32 {
         match self {
             Self::Backup(_) => 2,
+            // What it stopped is started again, whatever happens.
+            Self::RenewCert(_) => u32::MAX,
             Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Schedule(_) => 1,
         }
     }
@@ -77,6 +83,7 @@ impl Command {
         match self {
             Self::Backup(args) => args.command.name(),
             Self::Check(_) => "check",
+            Self::RenewCert(_) => "renew-cert",
             Self::Schedule(args) => args.command.name(),
             Self::Config(_) => "config",
             Self::Completions { .. } => "completions",
