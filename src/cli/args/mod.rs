@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod config;
+mod renew_cert;
 mod schedule;
 
 use std::{path::PathBuf, time::Duration};
@@ -21,6 +22,7 @@ pub use backup::{
 };
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
+pub use renew_cert::RenewCertArgs;
 pub use schedule::{ScheduleArgs, ScheduleCommand, SimulateArgs};
 
 /// Carry out the maintenance runbook: look, plan, apply, prove
@@ -46,6 +48,8 @@ pub enum Command {
     Check(CheckArgs),
     /// Back up secrets and configuration, and prove that they can be restored
     Backup(BackupArgs),
+    /// Renew certificates, and start again what a renewal that was cut off had stopped
+    RenewCert(RenewCertArgs),
     /// Say when machines run, and what that means
     Schedule(ScheduleArgs),
     /// Check, show or describe the configuration file
@@ -68,7 +72,20 @@ impl Command {
     pub fn patience(&self) -> u32 {
         match self {
             Self::Backup(_) => 2,
+            // What it has stopped is started whatever comes: it ends itself.
+            Self::RenewCert(_) => u32::MAX,
             Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Schedule(_) => 1,
+        }
+    }
+
+    /// What it does to the world: whether it starts first what a renewal that was cut off has stopped, or only tells it.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Backup(args) => args.command.effect(),
+            Self::Check(args) if args.list => Effect::None,
+            Self::Check(_) => Effect::Looks,
+            Self::RenewCert(_) => Effect::Own,
+            Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Schedule(_) => Effect::None,
         }
     }
 
@@ -77,12 +94,26 @@ impl Command {
         match self {
             Self::Backup(args) => args.command.name(),
             Self::Check(_) => "check",
+            Self::RenewCert(_) => "renew-cert",
             Self::Schedule(args) => args.command.name(),
             Self::Config(_) => "config",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
         }
     }
+}
+
+/// What a command does to the world.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Effect {
+    /// It has nothing to do with this machine's state.
+    None,
+    /// It looks: `check`, every `--dry-run`.
+    Looks,
+    /// It may change something.
+    Changes,
+    /// It sees to the journal itself.
+    Own,
 }
 
 /// Flags that every command takes, before or after its name.

@@ -1,0 +1,87 @@
+//! `mainstay renew-cert`, and what every command does first that may change something.
+
+use std::time::Duration;
+
+use super::{
+    Done,
+    args::{Cli, Effect},
+    config, host,
+};
+use crate::{
+    error::{Error, Kind, Result},
+    renew_cert::outage,
+    report::{Finding, Report},
+    system::{
+        Context,
+        state::{Peek, State},
+    },
+};
+
+/// How long a recovery may wait for the guardian, which starts everything before this run could.
+const GUARDIAN: Duration = Duration::from_secs(300);
+
+/// Starts what an earlier run owes.
+pub(super) async fn run(cli: &Cli, context: &Context) -> Result<Done> {
+    let started = context.clock.now();
+    let mut report = Report::new("renew-cert", host(), started);
+    let state = state(cli, context)?;
+    let found = recover(&state, cli, context, &mut report).await?;
+    if !found {
+        report.findings.push(Finding::pass("renew-cert.outage", "", "nothing is owed a start"));
+    }
+    report.took = super::elapsed(started, context);
+    interrupted(context).map_or(Ok(Done::Report(Box::new(report))), Err)
+}
+
+/// Replays the journal of a run that was killed, into the report; whether there was one.
+///
+/// # Errors
+///
+/// Another run is at work on it, or it cannot be read: nothing else may be changed then.
+pub(super) async fn recover(state: &State, cli: &Cli, context: &Context, report: &mut Report) -> Result<bool> {
+    let wait = cli.global.lock_wait.max(GUARDIAN);
+    let Some(recovered) = outage::recover(state, cli.command.name(), wait, context).await? else { return Ok(false) };
+    report.outcomes.extend(recovered.outcomes());
+    report.findings.extend(recovered.ended.findings);
+    Ok(true)
+}
+
+/// What every other command does first about a renewal that was cut off: one that may change something starts what was
+/// stopped, one that only looks tells it.
+pub(super) async fn first(cli: &Cli, context: &Context, report: &mut Report) {
+    let effect = cli.command.effect();
+    let found = match effect {
+        Effect::None | Effect::Own => return,
+        Effect::Looks => state(cli, context).and_then(|state| outage::unfinished(&state, context)),
+        Effect::Changes => match state(cli, context).map(|state| (state.owed(), state)) {
+            // A renewal that is at work starts everything itself.
+            Ok((Ok(Peek::Unfinished(_)), state)) => recover(&state, cli, context, report).await.map(|_| None),
+            Ok((answer, _)) => answer.map(|_| None),
+            Err(error) => Err(error),
+        },
+    };
+    match found {
+        Ok(finding) => report.findings.extend(finding),
+        // No folder for state: no journal either, and the command itself says so where it needs one.
+        Err(error) if error.kind == Kind::Config => {}
+        Err(error) => {
+            let finding = Finding::fail("renew-cert.outage", "", error.to_string());
+            report
+                .findings
+                .push(finding.fix(error.hints.first().cloned().unwrap_or_default()).data("reason", "journal"));
+        }
+    }
+}
+
+/// The state folder, also where the configuration is broken: what is owed does not depend on it.
+fn state(cli: &Cli, context: &Context) -> Result<State> {
+    let loaded = config::load(cli.global.config.as_deref(), context).ok().flatten();
+    State::find(context, loaded.as_ref().and_then(|loaded| loaded.model.state.as_deref()))
+}
+
+/// The end of a run that a signal came to: everything owed has been put back.
+fn interrupted(context: &Context) -> Option<Error> {
+    context.cancel.is_raised().then(|| {
+        Error::new(Kind::Interrupted, "finish").because("a signal ended the run, after everything owed was started")
+    })
+}

@@ -1,0 +1,3 @@
+//! `mainstay renew-cert`: certificates that are renewed without leaving the site down.
+
+pub mod outage;
