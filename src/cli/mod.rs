@@ -8,6 +8,7 @@ pub mod config;
 mod confirm;
 pub mod console;
 pub mod exit;
+mod hidden;
 pub mod output;
 mod progress;
 pub mod reference;
@@ -41,6 +42,9 @@ use render::{Format, View, render_error};
 /// `arguments` begins with the name of the program. The result goes to standard output, everything else to standard
 /// error.
 pub async fn run(arguments: Vec<OsString>, mut context: Context) -> u8 {
+    if let Some(code) = hidden::run(&arguments, &context).await {
+        return code;
+    }
     let console = Console::real(&context.environment);
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
@@ -91,6 +95,17 @@ enum Done {
 }
 
 async fn dispatch(cli: &Cli, console: &Console, context: &Context) -> Result<Done> {
+    let mut first = Report::new(cli.command.name(), host(), context.clock.now());
+    renew_cert::first(cli, context, &mut first).await;
+    let mut done = perform(cli, console, context).await?;
+    if let Done::Report(report) | Done::Data { report, .. } = &mut done {
+        report.findings.splice(0..0, first.findings);
+        report.outcomes.splice(0..0, first.outcomes);
+    }
+    Ok(done)
+}
+
+async fn perform(cli: &Cli, console: &Console, context: &Context) -> Result<Done> {
     match &cli.command {
         Command::Backup(args) => backup::run(&args.command, cli, console, context).await,
         Command::Check(args) => check(args, cli, context).await,

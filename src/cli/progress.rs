@@ -1,6 +1,6 @@
 //! Progress on the terminal: one line on standard error, gone when the work is done.
 
-use std::{sync::Mutex, time::Duration};
+use std::{io::Write, sync::Mutex, time::Duration};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
@@ -57,10 +57,15 @@ impl Progress for Bar {
     fn say(&self, line: &str) {
         let Some(line) = self.shown(line) else { return };
         self.with(|slot| match slot {
-            Some(bar) => bar.suspend(|| anstream::eprintln!("{line}")),
-            None => anstream::eprintln!("{line}"),
+            Some(bar) => bar.suspend(|| tell(&line)),
+            None => tell(&line),
         });
     }
+}
+
+/// A terminal that has gone, or a pipe that nobody reads any more, does not end a run that owes a start.
+fn tell(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
 }
 
 #[cfg(test)]

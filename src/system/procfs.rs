@@ -89,6 +89,13 @@ pub fn folder(pid: u32) -> io::Result<PathBuf> {
     fs::read_link(entry(pid, "cwd"))
 }
 
+/// The session of a process, by the pid of its leader.
+pub fn session(pid: u32) -> Option<u32> {
+    let stat = fs::read_to_string(entry(pid, "stat")).ok()?;
+    // proc(5): (3) state (4) ppid (5) pgrp (6) session.
+    stat.get(stat.rfind(')')? + 1..)?.split_whitespace().nth(3)?.parse().ok()
+}
+
 /// NUL-ended words, as in `cmdline`.
 pub fn words(bytes: &[u8]) -> Vec<String> {
     let text = String::from_utf8_lossy(bytes);
@@ -114,7 +121,7 @@ fn entry(pid: u32, name: &str) -> PathBuf {
 }
 
 /// Every process that can be seen, by pid.
-fn pids() -> Vec<u32> {
+pub fn pids() -> Vec<u32> {
     let folders = fs::read_dir("/proc").into_iter().flatten().flatten();
     let mut pids: Vec<u32> = folders.filter_map(|folder| folder.file_name().to_str()?.parse().ok()).collect();
     pids.sort_unstable();

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
+use super::Effect;
+
 /// Back up secrets and configuration into encrypted archives, and prove that they can be restored
 ///
 /// An archive is a tar, packed and sealed by age: `age -d -i KEY FILE | tar xz` opens it without mainstay. Beside it stands
@@ -38,6 +40,18 @@ pub enum BackupCommand {
 }
 
 impl BackupCommand {
+    /// What it does to the world.
+    pub fn effect(&self) -> Effect {
+        let unless = |dry_run| if dry_run { Effect::Looks } else { Effect::Changes };
+        match self {
+            Self::Create(args) => unless(args.dry_run),
+            Self::Prune(args) => unless(args.dry_run),
+            Self::Restore(args) => unless(args.dry_run),
+            Self::Drill(_) | Self::Init(_) | Self::Verify(_) => Effect::Changes,
+            Self::Keygen(_) | Self::List(_) => Effect::None,
+        }
+    }
+
     /// The command as the operator types it.
     pub fn name(&self) -> &'static str {
         match self {

@@ -78,6 +78,17 @@ impl Command {
         }
     }
 
+    /// What it does to the world: whether it starts first what a renewal that was cut off has stopped, or only tells it.
+    pub fn effect(&self) -> Effect {
+        match self {
+            Self::Backup(args) => args.command.effect(),
+            Self::Check(args) if args.list => Effect::None,
+            Self::Check(_) => Effect::Looks,
+            Self::RenewCert(_) => Effect::Own,
+            Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Schedule(_) => Effect::None,
+        }
+    }
+
     /// The name as the operator types it.
     pub fn name(&self) -> &'static str {
         match self {
@@ -90,6 +101,19 @@ impl Command {
             Self::Man { .. } => "man",
         }
     }
+}
+
+/// What a command does to the world.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Effect {
+    /// It has nothing to do with this machine's state.
+    None,
+    /// It looks: `check`, every `--dry-run`.
+    Looks,
+    /// It may change something.
+    Changes,
+    /// It sees to the journal itself.
+    Own,
 }
 
 /// Flags that every command takes, before or after its name.

@@ -1,8 +1,9 @@
-//! Containers, over the `docker` (or `podman`) command. Looking only: nothing here changes a container.
+//! Containers, over the `docker` (or `podman`) command. [`Docker`] only looks; [`Acting`] changes.
 //!
 //! The command, not the socket's API, so that contexts, `DOCKER_HOST`, sudo and podman's alias work as the operator set
 //! them up. Never with `-i` or `-t`: from cron "the input device is not a TTY", and a terminal cuts `ps` at its width.
 
+mod acting;
 mod copied;
 mod inspect;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::{path::Path, sync::OnceLock, time::Duration};
 use jiff::Timestamp;
 use serde_json::Value;
 
+pub use acting::Acting;
 pub use copied::{Copied, Tree};
 pub use trouble::Trouble;
 
@@ -34,6 +36,7 @@ pub struct Docker<'a> {
     context: &'a Context,
     timeout: Duration,
     program: OnceLock<&'static str>,
+    variables: Vec<(String, String)>,
 }
 
 /// How a container is referred to.
@@ -129,7 +132,19 @@ pub struct Process {
 impl<'a> Docker<'a> {
     /// Looks through the `docker` command, `podman` where there is no `docker`; each call within `timeout`.
     pub fn new(context: &'a Context, timeout: Duration) -> Self {
-        Self { context, timeout, program: OnceLock::new() }
+        Self { context, timeout, program: OnceLock::new(), variables: Vec::new() }
+    }
+
+    /// Looks through this engine only: `podman`, or else `docker`.
+    pub fn through(context: &'a Context, timeout: Duration, engine: &str) -> Self {
+        let program = if engine == "podman" { "podman" } else { "docker" };
+        Self { program: OnceLock::from(program), ..Self::new(context, timeout) }
+    }
+
+    /// Sets variables (`DOCKER_HOST`, …) on top of the inherited ones.
+    pub fn with_variables(mut self, variables: &[(String, String)]) -> Self {
+        self.variables = variables.to_vec();
+        self
     }
 
     /// The command that answered: `docker` until `podman` turned out to be the one that is there.
@@ -308,6 +323,48 @@ impl<'a> Docker<'a> {
         if output.success() { Ok(output.stdout) } else { Err(complaint(&output, id)) }
     }
 
+    /// Every container that is there, in one call, running or not.
+    ///
+    /// # Errors
+    ///
+    /// Why they could not be looked at.
+    pub async fn all(&self) -> Result<Vec<Container>, Trouble> {
+        let output = self.engine(&["ps", "-aq", "--no-trunc"], "").await?;
+        let text = output.text();
+        let ids: Vec<&str> = text.split_whitespace().filter(|id| is_name(id)).collect();
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        match self.inspect_all(&ids).await {
+            // One of them has gone since.
+            Err(Trouble::NoSuch { .. }) => {
+                let mut left = Vec::new();
+                for id in ids {
+                    left.extend(self.inspect_all(&[id]).await.unwrap_or_default());
+                }
+                Ok(left)
+            }
+            answer => answer,
+        }
+    }
+
+    /// Whether an image, a network or a volume is there: `kind` is the engine's word.
+    ///
+    /// # Errors
+    ///
+    /// Why the engine does not tell.
+    pub async fn has(&self, kind: &str, name: &str) -> Result<bool, Trouble> {
+        let output = self.call(&[kind, "inspect", name], COPY_LIMIT).await?;
+        if output.success() {
+            return Ok(true);
+        }
+        let said = output.complaint().to_lowercase();
+        if said.contains("no such") || said.contains("not found") || said.contains("not known") {
+            return Ok(false);
+        }
+        Err(complaint(&output, name))
+    }
+
     /// Every container's name.
     async fn names(&self) -> Result<Vec<String>, Trouble> {
         let output = self.engine(&["ps", "-a", "--format", "{{.Names}}"], "").await?;
@@ -330,11 +387,18 @@ impl<'a> Docker<'a> {
 
     /// Runs `docker`, or `podman` where there is no `docker`.
     async fn call(&self, arguments: &[&str], limit: usize) -> Result<Output, Trouble> {
+        self.call_within(arguments, limit, self.timeout).await
+    }
+
+    async fn call_within(&self, arguments: &[&str], limit: usize, timeout: Duration) -> Result<Output, Trouble> {
         for program in ["docker", "podman"] {
             if self.program.get().is_some_and(|known| *known != program) {
                 continue;
             }
-            let command = Command::new(program).args(arguments).timeout(self.timeout).limit(limit);
+            let mut command = Command::new(program).args(arguments).timeout(timeout).limit(limit);
+            for (name, value) in &self.variables {
+                command = command.env(name, value);
+            }
             match self.context.runner.run(command).await {
                 Err(Failure::Missing(_)) => {}
                 answer => {

@@ -28,6 +28,8 @@ pub struct Command {
     pub limit: usize,
     /// Where standard output goes instead of being kept: a file, or the writing end of a pipe.
     pub sink: Option<Arc<File>>,
+    /// Whether the program makes a session of its own; else it is put into a process group of its own.
+    pub session: bool,
 }
 
 impl Command {
@@ -45,6 +47,7 @@ impl Command {
             timeout: Duration::from_secs(30),
             limit: 16 << 20,
             sink: None,
+            session: false,
         }
     }
 

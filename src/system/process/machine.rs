@@ -3,7 +3,7 @@
 use std::{os::unix::process::ExitStatusExt, process::Stdio, time::Duration};
 
 use futures_util::future::BoxFuture;
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 
 use super::{Command, Failure, Output, Runner};
@@ -36,8 +36,11 @@ async fn run(command: Command) -> Result<Output, Failure> {
             None => Stdio::piped(),
         })
         .stderr(Stdio::piped())
-        .process_group(0)
         .kill_on_drop(true);
+    // The leader of a group cannot make a session.
+    if !command.session {
+        process.process_group(0);
+    }
     for name in &command.without {
         process.env_remove(name);
     }
@@ -94,8 +97,10 @@ struct Group(Option<Pid>);
 impl Group {
     fn signal(&self, signal: Signal) {
         if let Some(pid) = self.0 {
-            // It may have ended just now.
-            let _ = kill_process_group(pid, signal);
+            // It may have ended just now, or, when it makes a session of its own, not have come as far as that.
+            if kill_process_group(pid, signal).is_err() {
+                let _ = kill_process(pid, signal);
+            }
         }
     }
 

@@ -4,6 +4,7 @@ mod command;
 mod machine;
 pub mod room;
 mod scripted;
+pub mod session;
 
 pub use command::{Command, Failure, Output};
 pub use machine::Machine;

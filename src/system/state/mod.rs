@@ -1,6 +1,7 @@
-//! The state folder: where locks, and later the journal and the history, are kept between runs.
+//! The state folder: where locks, the journal and records are kept between runs.
 
 mod atomic;
+mod journal;
 mod lock;
 
 use std::{
@@ -11,6 +12,7 @@ use std::{
 };
 
 pub use atomic::{Mode, write, write_through};
+pub use journal::{Entry, Helper, Journal, Owed, Peek, Probe};
 pub use lock::{Holder, Lock, Refusal, Request};
 
 use super::Context;
@@ -50,6 +52,11 @@ impl State {
                 .hint("set $MAINSTAY_STATE, or `state = \"DIR\"` in the configuration"));
         };
         Ok(Self { folder })
+    }
+
+    /// The state folder of another process of mainstay, which has found it.
+    pub fn at(folder: PathBuf) -> Self {
+        Self { folder }
     }
 
     /// The folder, which may not exist yet.
