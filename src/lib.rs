@@ -6,7 +6,7 @@
 //!  floor 5  cli       args, settings from flags + environment + file, render      knows a terminal exists
 //!  floor 4  setup  overview                                                       come with their jobs
 //!  floor 3  check                                       observe -> judge          knows no terminal, no clap
-//!  floor 2  backup  schedule  renew_cert                observe -> plan -> apply  renew_cert comes with its job
+//!  floor 2  backup  schedule  renew_cert                observe -> plan -> apply  know no terminal, no clap
 //!  floor 1  system    docker nginx gunicorn tls http resolve process clock state  everything outside this process
 //!                     store archive signature tree git
 //!  floor 0  rules     nginx gunicorn certificate redirect oauth units …           pure: no I/O, no async, no clock

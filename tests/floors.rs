@@ -33,6 +33,10 @@ const ALONGSIDE: &[(&str, &str)] = &[
     ("rules", "error"),
     ("report", "error"),
     ("system::http", "system::tls"),
+    // An authority is asked over our own connections, and a token is fetched as it would fetch it.
+    ("system::acme", "system::http"),
+    ("system::acme", "system::resolve"),
+    ("system::acme", "system::tls"),
     ("system::notify", "system::http"),
     ("system::certbot", "system::docker"),
     ("system::gunicorn", "system::docker"),

@@ -118,7 +118,7 @@ impl Bed {
         let backups = self.backups();
         let only = vec![id.to_owned()];
         let settings =
-            Settings { sites: Vec::new(), backups, only, skip: Vec::new(), wait: None, strict: false, concurrency: 4 };
+            Settings { sites: Vec::new(), backups, certificates: Vec::new(), only, skip: Vec::new(), wait: None, strict: false, concurrency: 4 };
         let findings = run(&settings, &self.context).await;
         findings.iter().for_each(assert_one_voice);
         assert!(findings.iter().all(|finding| finding.subject == "app" && finding.by_hand.is_some()));

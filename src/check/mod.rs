@@ -1,4 +1,4 @@
-//! `mainstay check`: looks at sites and backups and judges what it sees.
+//! `mainstay check`: looks at sites, backups and certificates and judges what it sees.
 //!
 //! A check is one file with a unit struct that implements [`Check`], and one line in [`REGISTRY`]. What several checks
 //! of one subject look at (a site's addresses, the TLS handshake and its answer, the nginx configuration; what a backup's
@@ -11,6 +11,7 @@ mod backup_secrets;
 #[cfg(test)]
 mod backup_tests;
 mod cause;
+mod certificate;
 mod clock;
 mod gunicorn_exposed;
 mod gunicorn_settings;
@@ -50,6 +51,7 @@ mod web;
 use futures_util::future::BoxFuture;
 
 pub use backup::{Backup, BackupScope};
+pub use certificate::{Certificate, CertificateScope};
 pub use run::{has_work, run};
 pub use scope::Scope;
 pub use site::{
@@ -108,6 +110,8 @@ pub struct Registry {
     pub sites: &'static [&'static dyn Check],
     /// About backups.
     pub backups: &'static [&'static dyn Check<Backup>],
+    /// About certificates.
+    pub certificates: &'static [&'static dyn Check<Certificate>],
 }
 
 /// Every check, in the order in which a person reads them.
@@ -133,13 +137,16 @@ pub static REGISTRY: Registry = Registry {
         &oauth_redirect::OauthRedirect,
     ],
     backups: &[&backup_fresh::BackupFresh, &backup_secrets::BackupSecrets, &backup_repository::BackupRepository],
+    certificates: &[&certificate::CertificateDue, &certificate::CertificateServed],
 };
 
 impl Registry {
-    /// All of them in words, kind by kind.
+    /// All of them in words, kind by kind, each id once: `tls.served` is about sites and about certificates.
     pub fn checks(&self) -> impl Iterator<Item = About> {
         let sites = self.sites.iter().map(|check| check.about());
-        sites.chain(self.backups.iter().map(|check| check.about()))
+        let all = sites.chain(self.backups.iter().map(|check| check.about()));
+        let is_new = |about: &About| self.sites.iter().all(|check| check.id() != about.id);
+        all.chain(self.certificates.iter().map(|check| check.about()).filter(is_new))
     }
 }
 

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
-use super::Backup;
+use super::{Backup, Certificate};
 use crate::report::Status;
 
 /// Everything one `mainstay check` run was asked to do.
@@ -15,6 +15,8 @@ pub struct Settings {
     pub sites: Vec<Site>,
     /// The backups, in the same order.
     pub backups: Vec<Backup>,
+    /// The certificates, in the same order.
+    pub certificates: Vec<Certificate>,
     /// Check ids, or their first words, to run; all when empty.
     pub only: Vec<String>,
     /// Check ids, or their first words, to leave out.
@@ -23,7 +25,7 @@ pub struct Settings {
     pub wait: Option<Duration>,
     /// Whether a warning counts as a failure.
     pub strict: bool,
-    /// How many sites and backups are looked at at once.
+    /// How many of them are looked at at once.
     pub concurrency: usize,
 }
 

@@ -31,7 +31,7 @@ impl Check for TlsServed {
     }
 
     fn needs(&self) -> &'static str {
-        "an https URL and a `[site.NAME.nginx]` section with a running nginx"
+        "an https URL and a `[site.NAME.nginx]` section with a running nginx, or a `[certificate.NAME]` section"
     }
 
     fn applies(&self, site: &Site) -> Result<(), String> {

@@ -91,16 +91,16 @@ async fn attempt(sketch: Sketch, work: Work<'_>, report: &mut Report, context: &
         Chosen::Webroot(webroot) => Way::Webroot(&webroot.inside),
     };
     let run = Run { work, survey: &sketch.survey, way, rehearsal, rehearse_first };
-    let attempt = match chosen {
+    let attempt = match &chosen {
         Chosen::Standalone(preflight) => {
             if rehearsal && !request.may_stop && !preflight.stops.is_empty() {
-                let summary = format!("not rehearsed: {}", would_stop(&preflight));
+                let summary = format!("not rehearsed: {}", would_stop(preflight));
                 let fix = "say --yes to stop it for the rehearsal";
                 report.findings.push(Finding::unknown(RENEW, name, summary).fix(fix).data("reason", "would-stop"));
                 return Ok(());
             }
             let stopped = !preflight.stops.is_empty();
-            match Outage::begin(preflight, &wanted(settings, certificate), context).await {
+            match Outage::begin(preflight.clone(), &wanted(settings, certificate), context).await {
                 Ok(outage) => {
                     let (ended, rehearsed) = run.within(Held::Within(&outage), context).await;
                     report.findings.extend(outage.notes().iter().map(|note| {
@@ -120,7 +120,7 @@ async fn attempt(sketch: Sketch, work: Work<'_>, report: &mut Report, context: &
         }
         Chosen::Plugin(plugin) => {
             let (ended, rehearsed) = run.beside(&helper, context).await;
-            Attempt { ended, outage: None, method: plugin, rehearsed }
+            Attempt { ended, outage: None, method: plugin.clone(), rehearsed }
         }
         Chosen::Webroot(_) => {
             let (ended, rehearsed) = run.beside(&helper, context).await;

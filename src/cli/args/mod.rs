@@ -44,7 +44,7 @@ pub struct Cli {
 /// One variant a command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Look at live sites and backups and judge what is really there
+    /// Look at live sites, backups and certificates and judge what is really there
     Check(CheckArgs),
     /// Back up secrets and configuration, and prove that they can be restored
     Backup(BackupArgs),

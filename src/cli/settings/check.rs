@@ -1,4 +1,4 @@
-//! What `mainstay check` looks at: the sites, backups and addresses that were asked for.
+//! What `mainstay check` looks at: the sites, backups, certificates and addresses that were asked for.
 
 use std::{
     collections::BTreeMap,
@@ -10,10 +10,10 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
-use super::{backup_settings, shown, usage};
+use super::{backup_settings, renew_cert_settings, shown, usage};
 use crate::{
     check::{
-        self, Addresses, Backup, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve, Settings, Site,
+        self, Addresses, Backup, Certificate, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve, Settings, Site,
         TlsPolicy,
     },
     cli::{
@@ -60,9 +60,16 @@ pub fn check_settings(
         Some(loaded) if !targets.backups.is_empty() => Backup::all(backup_settings(loaded, &targets.backups, context)?),
         _ => Vec::new(),
     };
+    let certificates = match loaded {
+        Some(loaded) if !targets.certificates.is_empty() => {
+            Certificate::all(renew_cert_settings(loaded, &targets.certificates, context)?)
+        }
+        _ => Vec::new(),
+    };
     let settings = Settings {
         sites,
         backups,
+        certificates,
         only,
         skip,
         wait: args.wait,
@@ -82,37 +89,45 @@ struct Targets {
     sites: Vec<model::Site>,
     /// The names of backups.
     backups: Vec<String>,
+    /// The names of certificates.
+    certificates: Vec<String>,
 }
 
-/// The sites and backups that were asked for: everything configured where no name is given; where a site and a backup have
-/// one name, both.
+/// What was asked for: everything configured where no name is given; where a site, a backup and a certificate have one name,
+/// all of them.
 fn targets(config: Option<&Model>, names: &[String]) -> Result<Targets> {
     let (sites, backups) = config.map(|config| (&config.sites[..], &config.backups[..])).unwrap_or_default();
+    let certificates = config.map(|config| &config.certificates[..]).unwrap_or_default();
     let backups: Vec<&str> = backups.iter().map(|backup| backup.name.as_str()).collect();
+    let certificates: Vec<&str> = certificates.iter().map(|certificate| certificate.name.as_str()).collect();
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     if names.is_empty() {
-        return match (config, sites.len() + backups.len()) {
+        return match (config, sites.len() + backups.len() + certificates.len()) {
             (None, _) => Err(Error::new(Kind::Config, "find anything to check")
                 .because("there is no mainstay.toml here, and no address was given")
                 .hint("give an address: mainstay check https://prime.example.edu")
                 .hint("or write a mainstay.toml: [site.prime] with `url = \"https://prime.example.edu\"`")),
             (Some(_), 0) => Err(Error::new(Kind::Config, "find anything to check")
-                .because("mainstay.toml has no [site.NAME] and no [backup.NAME] section, and no address was given")
+                .because("mainstay.toml has no [site.NAME], [backup.NAME] or [certificate.NAME] section, and no address was given")
                 .hint("add a section: [site.prime] with `url = \"https://prime.example.edu\"`")
                 .hint("or give an address: mainstay check https://prime.example.edu")),
             (Some(_), _) => {
-                Ok(Targets { sites: sites.to_vec(), backups: backups.into_iter().map(str::to_owned).collect() })
+                Ok(Targets { sites: sites.to_vec(), backups: owned(&backups), certificates: owned(&certificates) })
             }
         };
     }
-    let mut targets = Targets { sites: Vec::new(), backups: Vec::new() };
+    let mut targets = Targets { sites: Vec::new(), backups: Vec::new(), certificates: Vec::new() };
+    let others = [&backups[..], &certificates[..]].concat();
     for name in names {
         let site = sites.iter().find(|site| site.name == *name).cloned();
-        let is_backup = backups.contains(&name.as_str());
-        if is_backup {
+        if backups.contains(&name.as_str()) {
             targets.backups.push(name.clone());
         }
+        if certificates.contains(&name.as_str()) {
+            targets.certificates.push(name.clone());
+        }
         match site {
-            None if !is_backup => targets.sites.push(address(name, sites, &backups)?),
+            None if !others.contains(&name.as_str()) => targets.sites.push(address(name, sites, &others)?),
             site => targets.sites.extend(site),
         }
     }
@@ -120,17 +135,18 @@ fn targets(config: Option<&Model>, names: &[String]) -> Result<Targets> {
 }
 
 /// An address of the command line as a site with the defaults.
-fn address(typed: &str, sites: &[model::Site], backups: &[&str]) -> Result<model::Site> {
+fn address(typed: &str, sites: &[model::Site], others: &[&str]) -> Result<model::Site> {
     let shown = shown(typed);
     let error = |why: String| usage(format!("check `{shown}`")).because(why);
     let is_ip = typed.parse::<std::net::IpAddr>().is_ok();
     let looks_like_address = is_ip || typed.contains("://") || typed.contains(['.', ':']) || typed.starts_with('[');
     if !looks_like_address {
         let mut names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
-        names.extend(backups.iter().filter(|backup| sites.iter().all(|site| site.name != **backup)));
+        names.extend(others.iter().filter(|other| sites.iter().all(|site| site.name != **other)));
+        names.dedup();
         let error = match names.as_slice() {
-            [] => error("it is not an address, and no site and no backup has this name".into()),
-            _ => error(format!("no site and no backup has this name; there are `{}`", names.join("`, `"))),
+            [] => error("it is not an address, and nothing in the configuration has this name".into()),
+            _ => error(format!("nothing in the configuration has this name; there are `{}`", names.join("`, `"))),
         };
         let near = config::nearest(typed, names.into_iter());
         let error = near.into_iter().fold(error, |error, near| error.hint(format!("did you mean `{near}`?")));

@@ -28,11 +28,11 @@ pub fn renew_cert_settings(loaded: &Loaded, names: &[String], context: &Context)
     for name in names {
         let section = known.iter().find(|known| known.name == *name).ok_or_else(|| unknown(name, known))?;
         if certificates.iter().all(|certificate| certificate.name != *name) {
-            certificates.push(certificate(section)?);
+            certificates.push(certificate(section));
         }
     }
     if names.is_empty() {
-        certificates = known.iter().map(certificate).collect::<Result<_>>()?;
+        certificates = known.iter().map(certificate).collect();
     }
     Ok(Settings {
         certificates,
@@ -52,20 +52,12 @@ fn unknown(name: &str, known: &[model::Certificate]) -> Error {
     near.into_iter().fold(error, |error, near| error.hint(format!("did you mean `{near}`?")))
 }
 
-fn certificate(section: &model::Certificate) -> Result<Certificate> {
-    let error = |why: &str| Error::new(Kind::Config, format!("use [certificate.{}]", section.name)).because(why);
-    // It becomes a file's name, here and in certbot's folder.
-    if section.name.contains('/') || section.name.starts_with('.') {
-        return Err(error("a name has no slash and does not begin with a dot").hint("name the section like the certificate: [certificate.prime]"));
-    }
-    if let Some(name) = section.names.iter().find(|name| name.starts_with("*.")) {
-        return Err(error(&format!("`{name}` cannot be proved over HTTP")).hint("renew a wildcard by DNS, with certbot's own plugin"));
-    }
+fn certificate(section: &model::Certificate) -> Certificate {
     let verify = section.verify.iter().filter_map(|target| {
         let (host, port) = target.rsplit_once(':')?;
         Some((host.trim_matches(['[', ']']).to_owned(), port.parse().ok()?))
     });
-    Ok(Certificate {
+    Certificate {
         name: section.name.clone(),
         names: section.names.clone(),
         method: section.method,
@@ -84,7 +76,7 @@ fn certificate(section: &model::Certificate) -> Result<Certificate> {
         .to_owned(),
         server: section.server.clone(),
         deadline: section.deadline,
-    })
+    }
 }
 
 #[cfg(test)]
@@ -98,9 +90,7 @@ mod tests {
 [certificate.prime]
 names = [\"prime.example.edu\", \"www.example.edu\"]
 reload = { systemd = \"nginx\" }
-verify = [\"prime.example.edu:8443\", \"[::1]:443\"]
-[certificate.other]
-names = [\"*.example.edu\"]
+verify = [\"prime.example.edu:8443\", \"127.0.0.1:443\"]
 ";
 
     #[expect(clippy::disallowed_methods, reason = "a test writes a file of a place of its own")]
@@ -118,16 +108,15 @@ names = [\"*.example.edu\"]
     fn a_section_becomes_a_certificate_with_its_targets() {
         let settings = settings(&["prime", "prime"]).unwrap();
         let [certificate] = &settings.certificates[..] else { panic!("{settings:?}") };
-        assert_eq!(certificate.targets(), [("prime.example.edu".to_owned(), 8443), ("::1".to_owned(), 443)]);
+        assert_eq!(certificate.targets(), [("prime.example.edu".to_owned(), 8443), ("127.0.0.1".to_owned(), 443)]);
         assert_eq!(certificate.reload, Some(Reload::Systemd("nginx".into())));
         assert!(certificate.is_default_directory());
     }
 
     #[test]
-    fn a_name_that_is_none_and_a_wildcard_are_refused_with_a_way_out() {
+    fn a_name_that_is_none_is_refused_with_a_way_out() {
         let error = settings(&["prim"]).unwrap_err();
         assert_eq!((error.kind, error.hints.as_slice()), (Kind::Usage, &["did you mean `prime`?".to_owned()][..]));
-        let error = settings(&[]).unwrap_err();
-        assert!(error.to_string().contains("cannot be proved over HTTP"), "{error}");
+        assert_eq!(settings(&[]).unwrap().certificates.len(), 1);
     }
 }

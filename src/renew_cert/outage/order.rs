@@ -36,7 +36,7 @@ mod tests {
     }
 
     fn names(containers: Vec<Container>) -> Vec<String> {
-        order(containers, Some).into_iter().map(|container| container.name).collect()
+        order(containers, |container| Some(container)).into_iter().map(|container| container.name).collect()
     }
 
     #[test]

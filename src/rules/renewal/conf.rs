@@ -158,25 +158,20 @@ pub fn put_back(before: &str, after: &str) -> Result<String, String> {
         }
     }
     let written: Vec<&str> = before.lines().collect();
-    let of = |map: bool| {
-        let wanted = old.iter().filter(is_ours).filter(move |entry| entry.key.contains(".webroot_map.") == map);
-        wanted.flat_map(|entry| written[entry.lines.clone()].to_vec()).collect::<Vec<_>>()
-    };
-    let (flat, mapped) = (of(false), of(true));
+    let (mut flat, mut mapped) = (Vec::new(), Vec::new());
+    for entry in old.iter().filter(is_ours) {
+        let lines = written[entry.lines.clone()].iter().copied();
+        if entry.key.contains(".webroot_map.") { mapped.extend(lines) } else { flat.extend(lines) }
+    }
     let mut text: Vec<&str> = Vec::new();
     let mut inside = false;
     let had_map = written.iter().any(|line| is_map(line));
-    let close = |text: &mut Vec<&str>| {
-        if had_map {
-            text.push("[[webroot_map]]");
-            text.extend(&mapped);
-        }
-    };
+    let map: Vec<&str> = had_map.then_some("[[webroot_map]]").into_iter().chain(mapped).collect();
     for (line, _) in lines.iter().zip(&kept).filter(|(_, kept)| **kept) {
         if let Some((depth, name)) = section(line) {
             // The map is a section inside, so it must come last: before the next section of any depth.
             if inside {
-                close(&mut text);
+                text.extend(&map);
                 inside = false;
             }
             text.push(line);
@@ -189,7 +184,7 @@ pub fn put_back(before: &str, after: &str) -> Result<String, String> {
         text.push(line);
     }
     if inside {
-        close(&mut text);
+        text.extend(&map);
     }
     Ok(text.join("\n") + "\n")
 }

@@ -2,7 +2,7 @@
 //!
 //! The texts are those of certbot 2.1 to 5.8, which are not translated; the problem types are those of RFC 8555, 6.7.
 
-use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::Offset};
 
 use super::due::span;
 
@@ -209,7 +209,7 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
             return Some(moment);
         }
         if let Some(civil) = words.get(1).and_then(|time| format!("{first}T{}", time.trim_end_matches([',', ':', '.'])).parse::<DateTime>().ok()) {
-            return civil.to_zoned(TimeZone::UTC).ok().map(|zoned| zoned.timestamp());
+            return Offset::UTC.to_timestamp(civil).ok();
         }
     }
     let rest = lower.split("retry-after: ").nth(1)?;

@@ -4,6 +4,8 @@ mod disk;
 mod lock;
 mod run;
 
+#[cfg(test)]
+pub(crate) use disk::testing;
 pub use disk::{Modes, Stored, names, read, relink};
 pub use lock::is_locked;
 pub use run::{Ended, command, ended, engine, version};

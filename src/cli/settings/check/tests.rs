@@ -146,7 +146,7 @@ fn wrong_targets_are_refused_with_what_to_do() {
     let refused = |target: &str| settings(&args(&[target])).unwrap_err();
     let error = refused("prim");
     assert_eq!((error.kind, error.what.as_str()), (Kind::Usage, "check `prim`"));
-    assert_eq!(error.why, ["no site and no backup has this name; there are `prime`, `api`, `closed`"]);
+    assert_eq!(error.why, ["nothing in the configuration has this name; there are `prime`, `api`, `closed`"]);
     assert_eq!(error.hints, ["did you mean `prime`?", "for an address: mainstay check https://prim"]);
     for (target, why) in [
         ("ftp://a.example", "it must be an address that begins with https:// or http://, not \"ftp://a.example\""),
@@ -156,7 +156,7 @@ fn wrong_targets_are_refused_with_what_to_do() {
         ("a.example /x", "an address has no blanks and no control characters"),
         ("a.example\n", "an address has no blanks and no control characters"),
         ("https://ops:hunter2@a.example", "a user or password can not stand in it"),
-        ("", "no site and no backup has this name; there are `prime`, `api`, `closed`"),
+        ("", "nothing in the configuration has this name; there are `prime`, `api`, `closed`"),
     ] {
         let error = refused(target);
         assert_eq!((error.kind, error.why.as_slice()), (Kind::Usage, &[why.to_string()][..]), "{target}");
@@ -172,7 +172,7 @@ fn nothing_to_check_is_an_error_with_two_ways_out() {
     assert!(error.hints[0].contains("mainstay check https://") && error.hints[1].contains("[site.prime]"), "{error:?}");
     let empty = read("project = \"x\"", "mainstay.toml");
     let error = check_settings(Some(&empty), &args(&[]), KNOWN, &context(Path::new("/"))).unwrap_err();
-    assert_eq!(error.why, ["mainstay.toml has no [site.NAME] and no [backup.NAME] section, and no address was given"]);
+    assert_eq!(error.why, ["mainstay.toml has no [site.NAME], [backup.NAME] or [certificate.NAME] section, and no address was given"]);
 }
 
 #[test]
@@ -283,7 +283,7 @@ fn names_choose_sites_and_backups_and_both_where_they_share_one() {
     assert_eq!(of(&["media"], &[]).unwrap(), (names(&[]), names(&["media"])));
     assert_eq!(of(&["media", "https://x.example"], &[]).unwrap(), (names(&["https://x.example"]), names(&["media"])));
     let error = of(&["meida"], &[]).unwrap_err();
-    assert_eq!(error.why, ["no site and no backup has this name; there are `prime`, `media`"]);
+    assert_eq!(error.why, ["nothing in the configuration has this name; there are `prime`, `media`"]);
     assert_eq!(error.hints[0], "did you mean `media`?");
     assert!(of(&["media"], &["tls"]).is_err() && of(&["https://x.example"], &["backup"]).is_err(), "nothing is left");
     assert!(of(&["media"], &["backup.fresh"]).is_ok());
