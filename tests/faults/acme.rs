@@ -16,6 +16,11 @@ pub const CONTAINER: &str = "prime_webtool_nginx_1";
 
 /// Whether the caller is inside, where it goes on. Outside, the same test has been run inside by then, or skipped by name.
 pub fn inside(test: &str) -> bool {
+    inside_of("run", test)
+}
+
+/// The same in a world of this kind: `run` has the container, `host` has nginx as a unit.
+pub fn inside_of(kind: &str, test: &str) -> bool {
     if std::env::var_os("WORLD_INSIDE").is_some() {
         return true;
     }
@@ -23,7 +28,7 @@ pub fn inside(test: &str) -> bool {
     let world = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testbed/acme/world");
     let own = std::env::current_exe().expect("this test");
     let output = Command::new(world)
-        .arg("run")
+        .arg(kind)
         .arg(folder.path().join("w"))
         .arg(own)
         .args(["--exact", test, "--nocapture"])

@@ -21,7 +21,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::drive::{certbot, context, preflight, wanted};
 use crate::{
-    acme::{self, CONTAINER, attempt, container, inside, run, serves, wait_for, wrong},
+    acme::{self, CONTAINER, attempt, container, inside, inside_of, run, serves, wait_for, wrong},
     program::PROGRAM,
 };
 
@@ -256,6 +256,41 @@ fn renew_case_23_to_35_what_happens_meanwhile_does_not_keep_the_site_down() {
         assert!(matches!(outage.run(client, &context).await, Err(Failure::TimedOut(_))));
         let ended = outage.end(&context).await;
         expect_back(&ended);
+    });
+}
+
+#[test]
+fn renew_case_19_a_unit_is_stopped_and_started_by_systemctl() {
+    // systemd is scripted: nginx is real, and is in a control group as systemd would put it there.
+    if !inside_of("host", "outage::cases::renew_case_19_a_unit_is_stopped_and_started_by_systemctl") {
+        return;
+    }
+    block(async {
+        let (wanted, context) = (wanted(), context());
+        let found = preflight(&wanted, &context).await;
+        assert_eq!((found.stops.len(), found.stops[0].title().as_str()), (1, "the unit `nginx.service`"));
+        assert!(found.stops[0].how.starts_with("runs `nginx`"), "{}", found.stops[0].how);
+        assert_eq!(found.stops[0].stop_by_hand(), "systemctl stop nginx.service");
+        let outage = Outage::begin(found, &wanted, &context).await.unwrap();
+        assert!(!serves());
+        let output = outage.run(certbot(), &context).await.unwrap();
+        assert!(output.success(), "{}", output.complaint());
+        let ended = outage.end(&context).await;
+        assert!(ended.back && serves(), "{ended:?}");
+        println!("downtime {:?}", ended.downtime.unwrap());
+        assert!(!Path::new("/var/lib/mainstay/journal.json").exists());
+
+        // What is not listed is not stopped.
+        let named = Wanted { stop: Some(vec!["other.service".into()]), ..wanted.clone() };
+        let reasons: Vec<_> = outage::preflight(&named, &context).await.refusals.iter().map(|refusal| refusal.reason).collect();
+        assert_eq!(reasons, ["not-listed", "unit-gone"]);
+
+        // 32: the same for a unit.
+        let conf = acme::folder().join("nginx/nginx.conf");
+        let good = std::fs::read_to_string(&conf).unwrap();
+        std::fs::write(&conf, good.replace("worker_processes 1;", "worker_processes x;")).unwrap();
+        let reasons: Vec<_> = outage::preflight(&wanted, &context).await.refusals.iter().map(|refusal| refusal.reason).collect();
+        assert_eq!((reasons, serves()), (vec!["nginx-test"], true));
     });
 }
 
