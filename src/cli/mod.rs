@@ -109,7 +109,7 @@ async fn perform(cli: &Cli, console: &Console, context: &Context) -> Result<Done
     match &cli.command {
         Command::Backup(args) => backup::run(&args.command, cli, console, context).await,
         Command::Check(args) => check(args, cli, context).await,
-        Command::RenewCert(_) => renew_cert::run(cli, context).await,
+        Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
         Command::Schedule(args) => schedule::run(args, cli, context),
         Command::Config(args) => configure(args.command, cli, context),
         Command::Completions { shell } => {
@@ -209,7 +209,11 @@ fn view(cli: &Cli, console: &Console, context: &Context) -> View {
         colour: console::colours(cli.global.color, console.stdout, context),
         quiet: cli.global.quiet,
         verbose: cli.global.verbose > 0,
-        explain: matches!(&cli.command, Command::Check(args) if args.explain),
+        explain: match &cli.command {
+            Command::Check(args) => args.explain,
+            Command::RenewCert(args) => args.explain,
+            _ => false,
+        },
         checkout: context.variable("GITHUB_WORKSPACE").map(Into::into).or_else(|| Some(context.folder.clone())),
         ..View::plain(cli.command.name(), now)
     }

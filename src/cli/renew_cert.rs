@@ -1,15 +1,17 @@
-//! `mainstay renew-cert`, and what every command does first that may change something.
+//! `mainstay renew-cert`: settings in, report out; and what every command does first that may change something.
 
 use std::time::Duration;
 
 use super::{
     Done,
-    args::{Cli, Effect},
-    config, host,
+    args::{Cli, Effect, RenewCertArgs},
+    config, configuration, elapsed, host,
+    settings::renew_cert_settings,
+    warn,
 };
 use crate::{
     error::{Error, Kind, Result},
-    renew_cert::outage,
+    renew_cert::{self, Mend, Request, outage},
     report::{Finding, Report},
     system::{
         Context,
@@ -20,17 +22,69 @@ use crate::{
 /// How long a recovery may wait for the guardian, which starts everything before this run could.
 const GUARDIAN: Duration = Duration::from_secs(300);
 
-/// Starts what an earlier run owes.
-pub(super) async fn run(cli: &Cli, context: &Context) -> Result<Done> {
+/// Runs it.
+pub(super) async fn run(args: &RenewCertArgs, cli: &Cli, context: &Context) -> Result<Done> {
     let started = context.clock.now();
     let mut report = Report::new("renew-cert", host(), started);
-    let state = state(cli, context)?;
-    let found = recover(&state, cli, context, &mut report).await?;
-    if !found {
-        report.findings.push(Finding::pass("renew-cert.outage", "", "nothing is owed a start"));
+    if args.recover {
+        let state = state(cli, context)?;
+        if args.dry_run {
+            report.findings.extend(outage::unfinished(&state, context)?);
+        } else if !recover(&state, cli, context, &mut report).await? {
+            report.findings.push(Finding::pass("renew-cert.outage", "", "nothing is owed a start"));
+        }
+    } else {
+        work(args, cli, &mut report, context).await?;
     }
-    report.took = super::elapsed(started, context);
+    report.took = elapsed(started, context);
     interrupted(context).map_or(Ok(Done::Report(Box::new(report))), Err)
+}
+
+/// Everything but `--recover`.
+async fn work(args: &RenewCertArgs, cli: &Cli, report: &mut Report, context: &Context) -> Result<()> {
+    let loaded = configuration(cli, context)?;
+    warn(Some(&loaded));
+    let mut settings = renew_cert_settings(&loaded, &args.names, context)?;
+    settings.lock_wait = cli.global.lock_wait;
+    settings.command = command(args);
+    // What a run that was cut off owes comes first; a rehearsal only tells it.
+    match args.dry_run {
+        true => report.findings.extend(outage::unfinished(&settings.state, context)?),
+        false if matches!(settings.state.owed()?, Peek::Unfinished(_)) => {
+            recover(&settings.state, cli, context, report).await?;
+        }
+        false => {}
+    }
+    let mend = match (args.repair, args.rollback) {
+        (true, _) => Some(Mend::Newest),
+        (_, true) => Some(Mend::Back),
+        _ => None,
+    };
+    let Some(which) = mend else {
+        let request = Request {
+            dry_run: args.dry_run,
+            force: args.force,
+            remember: args.remember,
+            staging: args.staging,
+            may_stop: cli.global.yes,
+        };
+        return renew_cert::renew(&settings, request, report, context).await;
+    };
+    let [certificate] = &settings.certificates[..] else {
+        return Err(Error::new(Kind::Usage, "mend several certificates at once")
+            .because("--repair and --rollback are about one")
+            .hint(format!("name it: mainstay renew-cert {} --repair", settings.certificates[0].name)));
+    };
+    renew_cert::mend(&settings, certificate, which, args.dry_run, report, context).await
+}
+
+/// The command as other runs are told of it.
+fn command(args: &RenewCertArgs) -> String {
+    let mut words = vec!["renew-cert".to_owned()];
+    words.extend(args.names.iter().cloned());
+    let flags = [(args.force, "--force"), (args.staging, "--staging"), (args.repair, "--repair"), (args.rollback, "--rollback")];
+    words.extend(flags.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag.to_owned()));
+    shell_words::join(words)
 }
 
 /// Replays the journal of a run that was killed, into the report; whether there was one.
@@ -66,9 +120,7 @@ pub(super) async fn first(cli: &Cli, context: &Context, report: &mut Report) {
         Err(error) if error.kind == Kind::Config => {}
         Err(error) => {
             let finding = Finding::fail("renew-cert.outage", "", error.to_string());
-            report
-                .findings
-                .push(finding.fix(error.hints.first().cloned().unwrap_or_default()).data("reason", "journal"));
+            report.findings.push(finding.fix(error.hints.first().cloned().unwrap_or_default()).data("reason", "journal"));
         }
     }
 }

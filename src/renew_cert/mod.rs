@@ -1,3 +1,189 @@
 //! `mainstay renew-cert`: certificates that are renewed without leaving the site down.
+//!
+//! Success is one thing only: every name, on every address, serves the certificate that is on the disk. What certbot says of
+//! itself is read and shown, and never believed alone.
 
+mod aftermath;
+mod apply;
+mod look;
 pub mod outage;
+mod plan;
+mod record;
+mod reload;
+mod repair;
+mod settings;
+mod survey;
+#[cfg(test)]
+mod tests;
+mod ways;
+
+use futures_util::future::join_all;
+
+pub use record::{Last, Record};
+pub use repair::{Mend, mend};
+pub use settings::{Certificate, Method, Reload, Settings};
+pub use survey::{Ask, Survey};
+
+use crate::{
+    error::{Error, Kind, Result},
+    report::{Finding, Report},
+    rules::renewal::judge_served,
+    system::{
+        Context,
+        state::{Lock, Refusal},
+    },
+};
+
+/// What a run was asked to do besides.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Request {
+    /// Print the plan and stop.
+    pub dry_run: bool,
+    /// Renew although nothing is due.
+    pub force: bool,
+    /// Let the renewal file keep how it was renewed this time.
+    pub remember: bool,
+    /// Rehearse at the authority's staging; nothing is kept.
+    pub staging: bool,
+    /// Whether a rehearsal may stop what holds port 80.
+    pub may_stop: bool,
+}
+
+/// Looks after every certificate: renews what is due, reloads what is served from an older file. What fails is told in the
+/// report and stops no other certificate.
+///
+/// # Errors
+///
+/// A signal came; everything that had been stopped runs again.
+pub async fn renew(settings: &Settings, request: Request, report: &mut Report, context: &Context) -> Result<()> {
+    // Held to the end: the record is its holder's.
+    let mut locks = Vec::new();
+    let mut free = Vec::new();
+    for certificate in &settings.certificates {
+        if !request.dry_run {
+            match lock(settings, certificate, report, context).await? {
+                Some(lock) => locks.push(lock),
+                None => continue,
+            }
+        }
+        free.push(certificate);
+    }
+    context.progress.begin("looking", Some(free.len() as u64));
+    let surveys = join_all(free.iter().map(|certificate| async {
+        let survey = Survey::of(certificate, &settings.state, Ask::WhenStale, context).await;
+        context.progress.advance(1);
+        survey
+    }))
+    .await;
+    context.progress.end();
+    for (certificate, survey) in free.into_iter().zip(surveys) {
+        let done = match survey {
+            Ok(survey) => one(settings, certificate, request, survey, report, context).await,
+            Err(error) => Err(error),
+        };
+        match done {
+            Err(error) if error.kind != Kind::Interrupted => report.findings.push(trouble(certificate, &error)),
+            done => done?,
+        }
+        if context.cancel.is_raised() {
+            return Err(Error::new(Kind::Interrupted, "finish the renewals").because("a signal ended the run"));
+        }
+    }
+    Ok(())
+}
+
+/// What `check` says of a certificate: whether it is due. Nothing is asked of an authority.
+///
+/// # Errors
+///
+/// certbot's folder or the record cannot be read.
+pub fn judge_due(certificate: &Certificate, survey: &Survey) -> Vec<Finding> {
+    let mut findings: Vec<Finding> = match &survey.stored {
+        None => vec![
+            Finding::fail(DUE, &certificate.name, format!("there is no lineage `{}` in `{}`", survey.lineage, certificate.directory.display()))
+                .fix(format!("request it: `mainstay renew-cert {}`; or correct `directory`", certificate.name))
+                .data("reason", "no-lineage"),
+        ],
+        Some(stored) => match &stored.conf {
+            Ok(_) => Vec::new(),
+            Err(why) => vec![
+                Finding::fail(DUE, &certificate.name, format!("its renewal file cannot be used: {why}"))
+                    .observed(stored.path.display().to_string())
+                    .fix("bring it back from a backup")
+                    .data("reason", "renewal-file"),
+            ],
+        },
+    };
+    findings.extend(plan::coherence(certificate, survey).into_iter().map(|finding| Finding { id: DUE, ..finding }));
+    findings.extend(plan::due(certificate, survey).map(|finding| plan::with_failures(finding, survey)));
+    findings
+}
+
+/// What `check` says of what is served.
+pub fn judge_looks(certificate: &Certificate, survey: &Survey) -> Vec<Finding> {
+    let reload = format!("run `mainstay renew-cert {}`, or by hand `{}`", certificate.name, reload::by_hand(certificate));
+    judge_served(&certificate.name, &survey.file(&certificate.directory), &survey.looks, &reload)
+}
+
+async fn one(settings: &Settings, certificate: &Certificate, request: Request, survey: Survey, report: &mut Report, context: &Context) -> Result<()> {
+    let sketch = plan::plan(settings, certificate, request, survey, context).await;
+    if !sketch.plan.steps.is_empty() || request.dry_run {
+        report.add_plan(&sketch.plan);
+    }
+    report.findings.extend(sketch.findings.iter().cloned());
+    if sketch.intent == plan::Intent::Nothing && sketch.survey.stored.is_some() {
+        report.findings.extend(judge_looks(certificate, &sketch.survey));
+    }
+    if request.dry_run {
+        if sketch.intent == plan::Intent::Reload {
+            report.findings.extend(judge_looks(certificate, &sketch.survey));
+        }
+        return Ok(());
+    }
+    // What the authority said is kept, whatever comes of the rest.
+    sketch.survey.record.save(&settings.state, &certificate.name)?;
+    apply::apply(sketch, apply::Work { settings, certificate, request }, report, context).await
+}
+
+/// The lock of a certificate; `None` where another run has it, which the report says.
+async fn lock(settings: &Settings, certificate: &Certificate, report: &mut Report, context: &Context) -> Result<Option<Lock>> {
+    let request = crate::system::state::Request {
+        job: "renew-cert",
+        name: &certificate.name,
+        command: &settings.command,
+        wait: settings.lock_wait,
+    };
+    match settings.state.lock(context, request).await {
+        Ok(lock) => Ok(Some(lock)),
+        Err(Refusal::Failed(error)) => Err(error),
+        Err(refusal) => {
+            report.locked = true;
+            let routine = refusal.is_routine();
+            let error = Error::from(refusal);
+            let finding = match routine {
+                true => Finding::skip(RENEW, &certificate.name, "another run for this certificate is at work"),
+                false => Finding::warn(RENEW, &certificate.name, "another run for this certificate has been at work for over an hour"),
+            };
+            let finding = finding.cause(error.why.join(": ")).data("reason", "locked");
+            report.findings.push(error.hints.into_iter().fold(finding, Finding::fix));
+            Ok(None)
+        }
+    }
+}
+
+/// The finding of a certificate that could not be looked after at all.
+fn trouble(certificate: &Certificate, error: &Error) -> Finding {
+    let finding = Finding::fail(RENEW, &certificate.name, format!("could not {}", error.what)).data("reason", "failed");
+    let finding = if error.why.is_empty() { finding } else { finding.cause(error.why.join(": ")) };
+    match error.hints.as_slice() {
+        [] => finding.fix("mend the cause and run the command again"),
+        hints => finding.fix(hints.join("; ")),
+    }
+}
+
+/// Whether a certificate is due.
+pub const DUE: &str = "certificate.due";
+/// Whether its files are as certbot leaves them.
+const LINEAGE: &str = "certificate.lineage";
+/// What came of a renewal.
+const RENEW: &str = "certificate.renew";

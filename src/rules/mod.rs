@@ -21,6 +21,7 @@ pub mod manifest;
 pub mod nginx;
 pub mod oauth;
 pub mod redirect;
+pub mod renewal;
 pub mod restartable;
 pub mod retention;
 pub mod s3_policy;

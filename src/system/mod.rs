@@ -3,10 +3,12 @@
 //! Nothing here judges: an observation is plain data of [`rules`](crate::rules), and a function there turns it into
 //! findings.
 
+pub mod acme;
 pub mod archive;
 #[cfg(feature = "aws")]
 pub mod aws;
 pub mod cancel;
+pub mod certbot;
 pub mod clock;
 pub mod docker;
 pub mod file;

@@ -48,7 +48,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Back up secrets and configuration, and prove that they can be restored
     Backup(BackupArgs),
-    /// Renew certificates, and start again what a renewal that was cut off had stopped
+    /// Renew certificates through certbot and prove that they are served
     RenewCert(RenewCertArgs),
     /// Say when machines run, and what that means
     Schedule(ScheduleArgs),
@@ -72,7 +72,7 @@ impl Command {
     pub fn patience(&self) -> u32 {
         match self {
             Self::Backup(_) => 2,
-            // What it has stopped is started whatever comes: it ends itself.
+            // What it stopped is started again, whatever happens.
             Self::RenewCert(_) => u32::MAX,
             Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Schedule(_) => 1,
         }

@@ -8,6 +8,7 @@ use url::Url;
 
 pub use crate::{
     backup::Dump,
+    renew_cert::{Method, Reload},
     rules::retention::Keep,
     system::{
         archive::Compression,
@@ -15,7 +16,7 @@ pub use crate::{
     },
 };
 use crate::{
-    check::{GunicornSource, NginxSource, Reference, Threshold, TlsVersion},
+    check::{GunicornSource, NginxSource, Threshold, TlsVersion},
     rules::calendar::{Dates, Hours, Mode, Repeat, Window},
     system::secret::Secret,
 };
@@ -184,24 +185,9 @@ pub struct Certificate {
 }
 
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Method {
-    Auto,
-    Standalone,
-    Webroot,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
 pub enum KeyType {
     Ecdsa,
     Rsa,
-}
-
-/// `reload`.
-#[derive(Clone, Debug, Eq, PartialEq)]
-pub enum Reload {
-    Command(Vec<String>),
-    Container(Reference),
-    Systemd(String),
 }
 
 /// `[schedule.NAME]`.

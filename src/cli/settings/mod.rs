@@ -2,10 +2,12 @@
 
 mod backup;
 mod check;
+mod renew_cert;
 mod schedule;
 
 pub use backup::backup_settings;
 pub use check::check_settings;
+pub use renew_cert::renew_cert_settings;
 pub use schedule::{schedule_settings, simulated_dates};
 
 use crate::error::{Error, Kind};

@@ -43,6 +43,9 @@ pub struct Answer {
     pub steps: Vec<String>,
     /// What becomes of it.
     pub ending: Ending,
+    /// The file that is served where it exists, by `root` or `alias`; `None` where no file is looked for, or where its path
+    /// depends on what the configuration does not say.
+    pub file: Option<String>,
     /// The headers that nginx sets for the application, in the order in which it sends them.
     pub headers: Vec<Header>,
     /// Headers that an outer level sets and that do not reach the answering one.

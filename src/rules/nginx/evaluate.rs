@@ -1,7 +1,7 @@
 //! Walks a request through the configuration as nginx's phases do: rewrite, find a location, rewrite, try files, content.
 
 use super::{
-    answer::{Answer, Doubt, Ending, Location, Question, Server},
+    answer::{Answer, Doubt, Ending, Location, Question, Server, Value},
     effective::{Levels, block},
     location::{self, HANDLERS},
     rewrite::Flow,
@@ -55,6 +55,8 @@ pub(super) struct Walk<'a> {
     pub(super) changed: bool,
     /// Whether `internal` locations may be used.
     pub(super) internal: bool,
+    /// The first file that was looked for.
+    file: Option<String>,
     error_page_used: bool,
 }
 
@@ -86,6 +88,7 @@ impl<'a> Walk<'a> {
             steps: Vec::new(),
             changed: false,
             internal: false,
+            file: None,
             error_page_used: false,
         }
     }
@@ -116,6 +119,7 @@ impl<'a> Walk<'a> {
                 .collect(),
             steps: self.steps,
             ending,
+            file: self.file,
             headers,
             dropped,
             passes_client_headers: levels.setting("proxy_pass_request_headers", "on").value != "off",
@@ -227,6 +231,9 @@ impl<'a> Walk<'a> {
     fn try_files(&mut self, line: &'a Directive) -> Result<Next, Doubt> {
         let (last, files) = line.args.split_last().map_or(("", &[][..]), |(last, files)| (last.as_str(), files));
         self.notes.push(format!("a file that exists for {} is served instead ({})", files.join(" or "), line.at));
+        if files.iter().any(|file| file == "$uri") {
+            self.look_for_file();
+        }
         self.steps.push(format!("try_files leads to {last} ({})", line.at));
         if let Some(code) = last.strip_prefix('=') {
             let code = code.parse().unwrap_or(404);
@@ -251,6 +258,7 @@ impl<'a> Walk<'a> {
     fn content(&mut self, level: &'a Directive) -> Result<Next, Doubt> {
         let handler = self.inner.and_then(handler).or_else(|| handler(level));
         let Some(line) = handler else {
+            self.look_for_file();
             return self.failed(404, Ending::Static);
         };
         let ending = if line.name == "proxy_pass" {
@@ -261,6 +269,31 @@ impl<'a> Walk<'a> {
             Ending::Other { directive: line.name.clone(), at: line.at.clone() }
         };
         Ok(Next::End(ending))
+    }
+
+    /// Remembers the file of the path, as `ngx_http_map_uri_to_path` finds it; the first one that is looked for counts.
+    fn look_for_file(&mut self) {
+        let levels = self.levels();
+        let place = levels.0.iter().rev().find_map(|level| {
+            let line = level.last("alias").or_else(|| level.last("root"))?;
+            Some((*level, line))
+        });
+        let file = match place {
+            Some((level, line)) if line.name == "alias" => match (self.variables.expand(line.arg()), location::prefix(level)) {
+                // The prefix is replaced; an expression's alias is the whole path.
+                (Value::Known(alias), Some(prefix)) => {
+                    self.variables.path.strip_prefix(prefix).map(|rest| format!("{alias}{rest}"))
+                }
+                (Value::Known(alias), None) => Some(alias),
+                _ => None,
+            },
+            Some((_, line)) => self.variables.expand(line.arg()).known().map(|root| {
+                format!("{}{}", root.trim_end_matches('/'), self.variables.path)
+            }),
+            // nginx's own `html` lies below a prefix that is compiled in.
+            None => None,
+        };
+        self.file = self.file.take().or(file);
     }
 
     /// Follows `error_page` once; for a file that may be missing only where that leads to an application.

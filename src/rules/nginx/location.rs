@@ -36,6 +36,14 @@ pub fn named<'a>(server: &'a Directive, name: &str) -> Option<&'a Directive> {
     server.all("location").find(|location| matches!(Rule::of(location), Rule::Named(own) if own == name))
 }
 
+/// The text of a location that is a prefix or an exact path; `None` for an expression or a named one.
+pub fn prefix(location: &Directive) -> Option<&str> {
+    match Rule::of(location) {
+        Rule::Exact(text) | Rule::Prefix { text, .. } => Some(text),
+        Rule::Named(_) | Rule::Regex { .. } => None,
+    }
+}
+
 /// The head of a location without the word itself: `~ \.php$`.
 pub fn label(location: &Directive) -> String {
     location.args.join(" ")

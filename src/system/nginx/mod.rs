@@ -1,11 +1,13 @@
 //! Looks at an nginx: what it was started with, what it reads, when it read it.
 //!
 //! `nginx -T` is asked of the same program with the same arguments as the master process, because a master that was
-//! started with `-c` reads another file than the default one. Nothing is changed: no signal is sent, no file written.
+//! started with `-c` reads another file than the default one. Looking changes nothing: no signal is sent, no file written;
+//! [`Nginx::read_anew`] alone acts.
 
 mod by_hand;
 mod found;
 mod host;
+mod reload;
 mod said;
 mod shelf;
 #[cfg(test)]

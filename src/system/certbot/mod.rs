@@ -1,0 +1,9 @@
+//! certbot and its files. It is called as a tool and never trusted as a guard: what it did is read from the disk.
+
+mod disk;
+mod lock;
+mod run;
+
+pub use disk::{Modes, Stored, names, read, relink};
+pub use lock::is_locked;
+pub use run::{Ended, command, ended, engine, version};
