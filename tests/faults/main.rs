@@ -3,12 +3,14 @@
 #![expect(clippy::disallowed_methods, reason = "tests start programs and make the world that they see")]
 #![expect(clippy::print_stdout, reason = "a skipped test says so; a long one says how it went")]
 
+mod acme;
 mod aftermath;
 mod cut;
 mod dice;
 mod full;
 mod kills;
 mod moto;
+mod outage;
 #[path = "../cli/program.rs"]
 #[expect(dead_code, reason = "the tests of the command line use more of it")]
 mod program;

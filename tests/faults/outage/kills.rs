@@ -1,0 +1,169 @@
+//! Kills at random moments between plan and end; after the next plain run the site is as it was.
+//!
+//! `MAINSTAY_OUTAGE_ROUNDS` says how many there are, `MAINSTAY_FAULT_SEED` repeats a run as far as the machine does its part
+//! at the same moments.
+
+use std::{
+    collections::BTreeMap,
+    os::unix::process::CommandExt,
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
+
+use super::drive::DRIVEN;
+use crate::{
+    acme::{self, CONTAINER, container, inside, serves, wait_for, wrong},
+    dice::Dice,
+    program::PROGRAM,
+};
+
+/// So many where nobody says how many: each way once.
+const ROUNDS: usize = WAYS.len();
+
+/// How a run is ended.
+#[derive(Clone, Copy, Debug)]
+enum Way {
+    /// `kill -9` of the process.
+    Process,
+    /// `kill -9` of its process group.
+    Group,
+    /// `kill -9` of its process group and of the guardian.
+    Guardian,
+    /// A signal that it handles.
+    Asked(Signal),
+    /// The same, twice.
+    Twice(Signal),
+}
+
+const WAYS: [Way; 8] = [
+    Way::Process,
+    Way::Asked(Signal::TERM),
+    Way::Guardian,
+    Way::Asked(Signal::INT),
+    Way::Group,
+    Way::Twice(Signal::INT),
+    Way::Asked(Signal::HUP),
+    Way::Asked(Signal::QUIT),
+];
+
+#[derive(Default)]
+struct Tally {
+    kills: usize,
+    /// Kills after which the site was down, or the journal open.
+    midway: usize,
+    wrong: usize,
+}
+
+#[test]
+fn the_site_comes_back_after_kills_at_any_moment() {
+    if !inside("outage::kills::the_site_comes_back_after_kills_at_any_moment") {
+        return;
+    }
+    let (mut dice, seed) = Dice::new();
+    let rounds = std::env::var("MAINSTAY_OUTAGE_ROUNDS").map_or(ROUNDS, |text| text.parse().expect("a number"));
+    println!("{rounds} kills; MAINSTAY_FAULT_SEED={seed} repeats them");
+    let begun = Instant::now();
+    let status = start().wait().expect("a child of ours");
+    let mut length = begun.elapsed();
+    assert!(status.success(), "an undisturbed run: {status}");
+    assert_eq!(wrong(), [""; 0], "after an undisturbed run");
+    let mut tallies: BTreeMap<String, Tally> = BTreeMap::new();
+    for round in 0..rounds {
+        let way = WAYS[round % WAYS.len()];
+        let moment = kill(way, &mut length, &mut dice);
+        let open = std::path::Path::new("/var/lib/mainstay/journal.json").exists();
+        let midway = open || container(CONTAINER).is_none_or(|found| found["State"]["Running"] != true);
+        let mut found = Vec::new();
+        // The next plain run, at once: the guardian may be at work, and is waited for.
+        let next = Command::new(PROGRAM).args(["renew-cert", "--recover"]).output().expect("the binary");
+        if !next.status.success() {
+            let said = String::from_utf8_lossy(&next.stdout).into_owned() + &String::from_utf8_lossy(&next.stderr);
+            found.push(format!("the next run ended with {}: {said}", next.status));
+        }
+        // A guardian that found nothing left to do needs a moment to end.
+        wait_for(Duration::from_secs(3), || acme::guardian().is_none());
+        found.extend(wrong());
+        let tally = tallies.entry(format!("{way:?}")).or_default();
+        tally.kills += 1;
+        tally.midway += usize::from(midway);
+        tally.wrong += usize::from(!found.is_empty());
+        println!("round {round}: {way:?} after {moment:?}: {}", if found.is_empty() { "well" } else { "WRONG" });
+        for what in &found {
+            println!("    {what}");
+        }
+        mend(&found);
+    }
+    for (way, Tally { kills, midway, wrong }) in &tallies {
+        println!("{way}: {kills} kills, {midway} of them while something was owed, {wrong} went wrong");
+    }
+    let wrong: usize = tallies.values().map(|tally| tally.wrong).sum();
+    println!("{} of {rounds} went well", rounds - wrong);
+    assert_eq!(wrong, 0, "kills of {rounds} went wrong; they are above");
+}
+
+/// Starts the run that is killed, in a process group of its own.
+fn start() -> Child {
+    let own = std::env::current_exe().expect("this test");
+    Command::new(own)
+        .args(["--exact", "outage::drive::one_outage_with_certbot_in_it", "--nocapture"])
+        .env(DRIVEN, "1")
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .spawn()
+        .expect("this test")
+}
+
+/// Starts a run and ends it at a random moment; one that has ended before is no kill, and another moment is chosen.
+fn kill(way: Way, length: &mut Duration, dice: &mut Dice) -> Duration {
+    loop {
+        let moment = length.mul_f64(dice.share());
+        let mut child = start();
+        let pid = Pid::from_child(&child);
+        thread::sleep(moment);
+        if child.try_wait().expect("a child of ours").is_some() {
+            *length = length.mul_f64(0.97);
+            continue;
+        }
+        let guardian = acme::guardian().and_then(Pid::from_raw);
+        match way {
+            Way::Process => kill_process(pid, Signal::KILL).expect("a child of ours"),
+            Way::Group => kill_process_group(pid, Signal::KILL).expect("a child of ours"),
+            Way::Guardian => {
+                // The guardian first, or it is at work already; a process that has ended is no trouble.
+                let _ = guardian.map(|guardian| kill_process(guardian, Signal::KILL));
+                kill_process_group(pid, Signal::KILL).expect("a child of ours");
+            }
+            Way::Asked(signal) => kill_process(pid, signal).expect("a child of ours"),
+            Way::Twice(signal) => {
+                kill_process(pid, signal).expect("a child of ours");
+                thread::sleep(Duration::from_millis(u64::from(dice.coin()) * 400));
+                let _ = kill_process(pid, signal);
+            }
+        }
+        let status = child.wait().expect("a child of ours");
+        if let Way::Asked(signal) | Way::Twice(signal) = way {
+            // It has started everything itself; a signal before it listens, or in its last moment, is another matter.
+            use std::os::unix::process::ExitStatusExt;
+            let number = signal.as_raw();
+            let expected = [Some(128 + number), Some(0)].contains(&status.code()) || status.signal() == Some(number);
+            assert!(expected && serves(), "{way:?} after {moment:?}: {status}, serves: {}", serves());
+        }
+        return moment;
+    }
+}
+
+/// What went wrong must not make the rounds that follow go wrong too.
+fn mend(found: &[String]) {
+    if found.is_empty() {
+        return;
+    }
+    let _ = std::fs::remove_file("/var/lib/mainstay/journal.json");
+    acme::attempt("docker", &["update", "--restart=unless-stopped", CONTAINER]);
+    acme::attempt("docker", &["start", CONTAINER]);
+    wait_for(Duration::from_secs(10), serves);
+}
