@@ -282,14 +282,16 @@ fn renew_case_19_a_unit_is_stopped_and_started_by_systemctl() {
 
         // What is not listed is not stopped.
         let named = Wanted { stop: Some(vec!["other.service".into()]), ..wanted.clone() };
-        let reasons: Vec<_> = outage::preflight(&named, &context).await.refusals.iter().map(|refusal| refusal.reason).collect();
+        let reasons: Vec<_> =
+            outage::preflight(&named, &context).await.refusals.iter().map(|refusal| refusal.reason).collect();
         assert_eq!(reasons, ["not-listed", "unit-gone"]);
 
         // 32: the same for a unit.
         let conf = acme::folder().join("nginx/nginx.conf");
         let good = std::fs::read_to_string(&conf).unwrap();
         std::fs::write(&conf, good.replace("worker_processes 1;", "worker_processes x;")).unwrap();
-        let reasons: Vec<_> = outage::preflight(&wanted, &context).await.refusals.iter().map(|refusal| refusal.reason).collect();
+        let reasons: Vec<_> =
+            outage::preflight(&wanted, &context).await.refusals.iter().map(|refusal| refusal.reason).collect();
         assert_eq!((reasons, serves()), (vec!["nginx-test"], true));
     });
 }
