@@ -100,7 +100,7 @@ async fn attempt(sketch: Sketch, work: Work<'_>, report: &mut Report, context: &
                 return Ok(());
             }
             let stopped = !preflight.stops.is_empty();
-            match Outage::begin(preflight.clone(), &wanted(settings, certificate), context).await {
+            match Outage::begin(preflight.clone(), &wanted(settings, certificate, &sketch.survey.lineage), context).await {
                 Ok(outage) => {
                     let (ended, rehearsed) = run.within(Held::Within(&outage), context).await;
                     report.findings.extend(outage.notes().iter().map(|note| {
@@ -199,7 +199,7 @@ async fn choose(sketch: &Sketch, work: Work<'_>, report: &mut Report, context: &
     }
     let preflight = match &sketch.preflight {
         Some(preflight) => preflight.clone(),
-        None => outage::preflight(&wanted(settings, certificate), context).await,
+        None => outage::preflight(&wanted(settings, certificate, &sketch.survey.lineage), context).await,
     };
     if preflight.may_stop() {
         // Why it is not done without stopping anything is worth a look, not a failure.

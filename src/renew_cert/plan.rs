@@ -12,7 +12,7 @@ use super::{
 use crate::{
     report::{Finding, Plan, Risk, Status, Step},
     rules::renewal::{Call, Form, Kind, Need, Permission, Reason, Way, caller, need},
-    system::{Context, certbot},
+    system::{Context, certbot, state::Lineage},
 };
 
 /// What is done.
@@ -81,7 +81,7 @@ pub(super) async fn plan(settings: &Settings, certificate: &Certificate, request
             sketch_choice = Choice::of(certificate, &survey, context).await;
             // Where a webroot comes first, what would be stopped is looked at when it turns out to be needed, or to be told.
             if sketch_choice.standalone && sketch_choice.plugin.is_none() && (sketch_choice.webroots.is_empty() || request.dry_run) {
-                preflight = Some(outage::preflight(&wanted(settings, certificate), context).await);
+                preflight = Some(outage::preflight(&wanted(settings, certificate, &survey.lineage), context).await);
             }
             let action = if survey.stored.is_some() { Action::Renew } else { Action::Request };
             steps(&mut plan, certificate, &survey, &sketch_choice, preflight.as_ref(), (action, &why, rehearse));
@@ -89,7 +89,7 @@ pub(super) async fn plan(settings: &Settings, certificate: &Certificate, request
         Intent::Rehearse => {
             sketch_choice = Choice::of(certificate, &survey, context).await;
             if sketch_choice.standalone && sketch_choice.plugin.is_none() && (sketch_choice.webroots.is_empty() || request.dry_run) {
-                preflight = Some(outage::preflight(&wanted(settings, certificate), context).await);
+                preflight = Some(outage::preflight(&wanted(settings, certificate, &survey.lineage), context).await);
             }
             steps(&mut plan, certificate, &survey, &sketch_choice, preflight.as_ref(), (Action::Rehearse, &why, false));
         }
@@ -127,7 +127,7 @@ pub(super) fn arguments(certificate: &Certificate, survey: &Survey, way: Way<'_>
 }
 
 /// What an outage needs to know.
-pub(super) fn wanted(settings: &Settings, certificate: &Certificate) -> Wanted {
+pub(super) fn wanted(settings: &Settings, certificate: &Certificate, lineage: &str) -> Wanted {
     let mut writable = vec![certificate.directory.clone()];
     if caller(&certificate.certbot) == Form::Host && certificate.is_default_directory() {
         writable.extend(["/var/lib/letsencrypt".into(), "/var/log/letsencrypt".into()]);
@@ -138,6 +138,7 @@ pub(super) fn wanted(settings: &Settings, certificate: &Certificate) -> Wanted {
         stop: certificate.stop.clone(),
         host: certificate.names.first().cloned().unwrap_or_default(),
         engine: certbot::engine(&certificate.certbot).map(str::to_owned),
+        lineage: Some(Lineage { directory: certificate.directory.clone(), name: lineage.to_owned() }),
         writable,
         state: settings.state.clone(),
         lock_wait: settings.lock_wait,
