@@ -12,7 +12,7 @@ use super::{
 use crate::{
     report::{Finding, Plan, Risk, Status, Step},
     rules::renewal::{Call, Form, Kind, Need, Permission, Reason, Way, caller, need},
-    system::{Context, acme::LETS_ENCRYPT, certbot},
+    system::{Context, acme::LETS_ENCRYPT, certbot, state::Lineage},
 };
 
 /// What is done.
@@ -75,7 +75,7 @@ pub(super) async fn plan(
     let mut findings = Vec::new();
     let (intent, why) = intend(certificate, request, &survey, &mut findings, context);
     let mut plan = Plan::new(title(certificate, intent, &survey));
-    let mut sketch_choice = Choice::default();
+    let mut choice = Choice::default();
     let mut preflight = None;
     match intent {
         Intent::Nothing => {}
@@ -87,30 +87,22 @@ pub(super) async fn plan(
             ));
             plan.steps.push(verify(certificate));
         }
-        Intent::Renew { rehearse } => {
-            sketch_choice = Choice::of(certificate, &survey, context).await;
+        Intent::Renew { .. } | Intent::Rehearse => {
+            choice = Choice::of(certificate, &survey, context).await;
             // Where a webroot comes first, what would be stopped is looked at when it turns out to be needed, or to be told.
-            if sketch_choice.standalone
-                && sketch_choice.plugin.is_none()
-                && (sketch_choice.webroots.is_empty() || request.dry_run)
-            {
-                preflight = Some(outage::preflight(&wanted(settings, certificate), context).await);
+            if choice.standalone && choice.plugin.is_none() && (choice.webroots.is_empty() || request.dry_run) {
+                preflight = Some(outage::preflight(&wanted(settings, certificate, &survey.lineage), context).await);
             }
-            let action = if survey.stored.is_some() { Action::Renew } else { Action::Request };
-            steps(&mut plan, certificate, &survey, &sketch_choice, preflight.as_ref(), (action, &why, rehearse));
-        }
-        Intent::Rehearse => {
-            sketch_choice = Choice::of(certificate, &survey, context).await;
-            if sketch_choice.standalone
-                && sketch_choice.plugin.is_none()
-                && (sketch_choice.webroots.is_empty() || request.dry_run)
-            {
-                preflight = Some(outage::preflight(&wanted(settings, certificate), context).await);
-            }
-            steps(&mut plan, certificate, &survey, &sketch_choice, preflight.as_ref(), (Action::Rehearse, &why, false));
+            let action = match intent {
+                Intent::Rehearse => Action::Rehearse,
+                _ if survey.stored.is_some() => Action::Renew,
+                _ => Action::Request,
+            };
+            let rehearse = intent == Intent::Renew { rehearse: true };
+            steps(&mut plan, certificate, &survey, &choice, preflight.as_ref(), (action, &why, rehearse));
         }
     }
-    plan.notes.append(&mut sketch_choice.notes.clone());
+    plan.notes.extend(choice.notes.iter().cloned());
     plan.notes.extend(hooks(&survey).into_iter().filter(|_| intent != Intent::Nothing || request.explain));
     if request.explain {
         plan.notes.extend(explain(certificate, &survey));
@@ -121,7 +113,7 @@ pub(super) async fn plan(
             .iter()
             .map(|why| format!("{}: no suggestion of the authority (ARI): {why}", certificate.name)),
     );
-    Sketch { plan, intent, survey, choice: sketch_choice, preflight, findings }
+    Sketch { plan, intent, survey, choice, preflight, findings }
 }
 
 /// What certbot is called with.
@@ -156,7 +148,7 @@ pub(super) fn arguments(certificate: &Certificate, survey: &Survey, way: Way<'_>
 }
 
 /// What an outage needs to know.
-pub(super) fn wanted(settings: &Settings, certificate: &Certificate) -> Wanted {
+pub(super) fn wanted(settings: &Settings, certificate: &Certificate, lineage: &str) -> Wanted {
     let mut writable = vec![certificate.directory.clone()];
     if caller(&certificate.certbot) == Form::Host && certificate.is_default_directory() {
         writable.extend(["/var/lib/letsencrypt".into(), "/var/log/letsencrypt".into()]);
@@ -167,6 +159,7 @@ pub(super) fn wanted(settings: &Settings, certificate: &Certificate) -> Wanted {
         stop: certificate.stop.clone(),
         host: certificate.names.first().cloned().unwrap_or_default(),
         engine: certbot::engine(&certificate.certbot).map(str::to_owned),
+        lineage: Some(Lineage { directory: certificate.directory.clone(), name: lineage.to_owned() }),
         writable,
         state: settings.state.clone(),
         lock_wait: settings.lock_wait,

@@ -7,6 +7,7 @@ mod backup;
 mod backup_check;
 mod bed;
 mod config;
+mod hidden;
 mod pages;
 mod program;
 mod schedule;

@@ -1,10 +1,10 @@
-//! `mainstay renew-cert` for real: the binary, certbot, an authority, and nginx in a container or on the host.
+//! `mainstay renew-cert` for real: the binary, certbot, an authority, and nginx in a container or on the host. What a visitor
+//! notices of it is `outage::renewal`'s business.
 
 use std::{
     fs,
     path::PathBuf,
     process::{Command, Stdio},
-    thread,
     time::{Duration, Instant},
 };
 
@@ -92,10 +92,8 @@ fn orders() -> usize {
 }
 
 #[test]
-fn renew_case_01_and_02_and_12_and_16_and_17_by_webroot_through_the_container_without_a_failed_request() {
-    if !inside(
-        "renewal::renew_case_01_and_02_and_12_and_16_and_17_by_webroot_through_the_container_without_a_failed_request",
-    ) {
+fn renew_case_01_and_02_and_12_and_16_and_17_by_webroot_through_the_container() {
+    if !inside("renewal::renew_case_01_and_02_and_12_and_16_and_17_by_webroot_through_the_container") {
         return;
     }
     configure(&format!("reload = {{ container = \"{CONTAINER}\" }}"));
@@ -113,18 +111,7 @@ fn renew_case_01_and_02_and_12_and_16_and_17_by_webroot_through_the_container_wi
     );
     assert_eq!(serial(LIVE), before);
 
-    // Under a load that opens a connection for every request.
-    let load = Command::new("wrk")
-        .args(["-t1", "-c4", "-d20s", "-H", "Connection: close", "https://prime.example.test/"])
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("wrk");
-    thread::sleep(Duration::from_secs(1));
     let ran = mainstay(&["--force"]).ended(0);
-    let load = load.wait_with_output().unwrap();
-    let load = String::from_utf8_lossy(&load.stdout).into_owned();
-    println!("{load}");
-    assert!(load.contains("requests in") && !load.contains("Socket errors") && !load.contains("Non-2xx"), "{load}");
     assert_eq!(
         (ran.outcome("prove"), ran.outcome("renew"), ran.outcome("reload")),
         (Some("done"), Some("done"), Some("done"))

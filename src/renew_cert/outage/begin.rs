@@ -8,7 +8,7 @@ use super::{
     Certbot, Ended, PORT, Preflight, Stop, Unbegun, Wanted,
     end::give_back,
     gather::{answers, holders},
-    guardian,
+    guardian, links,
 };
 use crate::{
     error::{Error, Kind},
@@ -119,6 +119,7 @@ impl Outage {
         }
         entry.host.clone_from(&wanted.host);
         entry.container = wanted.engine.clone().map(|engine| Helper { engine, name: certbot.container() });
+        entry.lineage = wanted.lineage.clone().filter(links::are_whole);
         entry.engine = engine_variables(context);
         journal.write(&entry)?;
         Ok(Self { journal, entry, watch: Some(watch), certbot, since: None, notes: Vec::new() })

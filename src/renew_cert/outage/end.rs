@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
 
-use super::{Ended, begin::freed, certbot, prove::prove};
+use super::{Ended, begin::freed, certbot, links, prove::prove};
 use crate::{
     report::{Finding, Outcome, State},
     system::{
@@ -30,6 +30,7 @@ pub(super) async fn give_back(entry: &Entry, since: Option<Instant>, journal: &J
     if let Err(trouble) = certbot::clear(&entry.id, entry.container.as_ref(), &entry.engine, context).await {
         ended.findings.push(left_over(entry, &trouble));
     }
+    ended.outcomes.extend(entry.lineage.as_ref().and_then(links::mend));
     let down = down(entry, since.is_some(), &mut ended, context).await;
     if !down.is_empty() {
         let begun = Instant::now();

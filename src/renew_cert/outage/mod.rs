@@ -21,6 +21,7 @@ mod certbot;
 mod end;
 mod gather;
 mod guardian;
+mod links;
 mod order;
 mod preflight;
 mod prove;
@@ -34,7 +35,7 @@ use crate::{
     rules::holder::Holder,
     system::{
         docker::Trouble,
-        state::{Owed, State},
+        state::{Lineage, Owed, State},
     },
 };
 
@@ -62,6 +63,9 @@ pub struct Wanted {
     /// The engine that certbot's own container runs in, when it has one (`docker` or `podman`): the container must have the
     /// name [`Certbot::container`].
     pub engine: Option<String>,
+    /// The lineage that certbot will work on, where there is one: whoever starts the site after a kill looks first whether its
+    /// links are whole.
+    pub lineage: Option<Lineage>,
     /// The folders that certbot will write to: its configuration, its work and its logs. Each must be writable before
     /// anything is stopped.
     pub writable: Vec<PathBuf>,

@@ -4,7 +4,10 @@ use std::{os::unix::process::ExitStatusExt, process::Stdio, time::Duration};
 
 use futures_util::future::BoxFuture;
 use rustix::process::{Pid, Signal, kill_process, kill_process_group};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWriteExt},
+    sync::watch,
+};
 
 use super::{Command, Failure, Output, Runner};
 
@@ -69,9 +72,17 @@ async fn run(command: Command) -> Result<Output, Failure> {
             let _ = stdin.write_all(input).await;
         }
     };
+    // A daemon that it started, and that has left its session, may hold its streams for ever.
+    let (over, ended) = watch::channel(false);
+    let (linger, limit) = (command.session.then_some(ended), command.limit);
+    let leader = async {
+        let status = child.wait().await;
+        over.send_replace(true);
+        status
+    };
     let work = async {
         let ((), out, err, status) =
-            tokio::join!(feed, keep(stdout, command.limit), keep(stderr, command.limit), child.wait());
+            tokio::join!(feed, keep(stdout, limit, linger.clone()), keep(stderr, limit, linger.clone()), leader);
         let status = status.map_err(|error| Failure::System(error.to_string()))?;
         let (stdout, more_out) = out.map_err(|error| Failure::System(error.to_string()))?;
         let (stderr, more_err) = err.map_err(|error| Failure::System(error.to_string()))?;
@@ -115,13 +126,31 @@ impl Drop for Group {
     }
 }
 
-/// Reads a stream to its end and keeps the first `limit` bytes; says whether there was more.
-async fn keep(stream: Option<impl AsyncRead + Unpin>, limit: usize) -> std::io::Result<(Vec<u8>, bool)> {
+/// Reads a stream to its end and keeps the first `limit` bytes; says whether there was more. With `ended`, not for longer
+/// than [`GRACE`] after that has become true.
+async fn keep(
+    stream: Option<impl AsyncRead + Unpin>,
+    limit: usize,
+    ended: Option<watch::Receiver<bool>>,
+) -> std::io::Result<(Vec<u8>, bool)> {
     let (mut kept, mut more) = (Vec::new(), false);
     let Some(mut stream) = stream else { return Ok((kept, more)) };
     let mut chunk = vec![0; 16 << 10];
+    let late = async {
+        match ended {
+            Some(mut ended) => {
+                let _ = ended.wait_for(|ended| *ended).await;
+                tokio::time::sleep(GRACE).await;
+            }
+            None => std::future::pending().await,
+        }
+    };
+    tokio::pin!(late);
     loop {
-        let read = stream.read(&mut chunk).await?;
+        let read = tokio::select! {
+            read = stream.read(&mut chunk) => read?,
+            () = &mut late => return Ok((kept, more)),
+        };
         if read == 0 {
             return Ok((kept, more));
         }
@@ -200,6 +229,19 @@ mod tests {
         let writer = std::fs::File::from(std::os::fd::OwnedFd::from(writer));
         run(sh("head -c 300000 /dev/zero").pour_into(writer)).await.unwrap();
         assert_eq!(read.join().unwrap(), 300_000);
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_holds_the_streams_of_a_session_does_not_hold_it_up() {
+        let mut command = sh("echo out; setsid sleep 30 & echo $!").timeout(Duration::from_secs(20));
+        command.session = true;
+        let begun = tokio::time::Instant::now();
+        let output = run(command).await.unwrap();
+        let text = output.text();
+        let (out, pid) = text.trim().split_once('\n').unwrap();
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+        assert_eq!((out, output.code), ("out", Some(0)));
+        kill_process(Pid::from_raw(pid.parse().unwrap()).unwrap(), Signal::KILL).unwrap();
     }
 
     #[tokio::test]

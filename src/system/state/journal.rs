@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use super::{Lock, Mode, Refusal, Request, State, write};
 use crate::{
     error::{Error, Kind, Result},
-    system::Context,
+    system::{Context, procfs},
 };
 
 /// Raised when a field changes its meaning or goes.
@@ -40,6 +40,8 @@ pub struct Entry {
     pub host: String,
     /// A container that must be gone first.
     pub container: Option<Helper>,
+    /// The lineage that certbot works on; it was whole when the site was stopped.
+    pub lineage: Option<Lineage>,
     /// The variables that chose the engine (`DOCKER_HOST`, …): who recovers may have others.
     pub engine: Vec<(String, String)>,
 }
@@ -50,6 +52,15 @@ pub struct Helper {
     /// `docker` or `podman`.
     pub engine: String,
     /// Its name.
+    pub name: String,
+}
+
+/// A lineage of certbot.
+#[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Lineage {
+    /// certbot's configuration folder.
+    pub directory: PathBuf,
+    /// The lineage's name there.
     pub name: String,
 }
 
@@ -101,9 +112,10 @@ pub struct Journal {
 pub enum Peek {
     /// Nothing is owed.
     Nothing,
-    /// A run is at work on it.
+    /// The run that stopped it is at work.
     AtWork(Box<Entry>),
-    /// A run was killed, and this is owed.
+    /// That run was killed, and this is owed. Somebody, its guardian first of all, may be giving it back already: who takes
+    /// the lock waits for him.
     Unfinished(Box<Entry>),
 }
 
@@ -121,6 +133,7 @@ impl Entry {
             probes: Vec::new(),
             host: String::new(),
             container: None,
+            lineage: None,
             engine: Vec::new(),
         }
     }
@@ -216,14 +229,15 @@ impl State {
     /// The journal is there and cannot be read.
     pub fn owed(&self) -> Result<Peek> {
         // Before the file is read: a run that ends between the two has nothing left to be told of.
-        let at_work = self.is_locked(JOB, NAME);
+        let locked = self.is_locked(JOB, NAME);
         // The state of another user is another's business.
         if fs::metadata(path(self)).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
             return Ok(Peek::Nothing);
         }
         Ok(match read(&path(self))? {
             None => Peek::Nothing,
-            Some(entry) if at_work => Peek::AtWork(Box::new(entry)),
+            // The guardian of a run that was killed has the lock too.
+            Some(entry) if locked && is_alive(entry.pid) => Peek::AtWork(Box::new(entry)),
             Some(entry) => Peek::Unfinished(Box::new(entry)),
         })
     }
@@ -232,6 +246,11 @@ impl State {
 /// What the lock is named.
 const JOB: &str = "journal";
 const NAME: &str = "outage";
+
+/// Whether a process runs; one that has ended and was not waited for has no arguments left.
+fn is_alive(pid: u32) -> bool {
+    procfs::arguments(pid).is_ok_and(|words| !words.is_empty())
+}
 
 fn path(state: &State) -> PathBuf {
     state.folder().join("journal.json")
@@ -300,6 +319,10 @@ mod tests {
         assert_eq!(journal.read().unwrap(), None);
         journal.write(&entry()).unwrap();
         assert_eq!(state.owed().unwrap(), Peek::AtWork(Box::new(entry())));
+        // A guardian at work for a run that is no more.
+        journal.write(&Entry { pid: u32::MAX, ..entry() }).unwrap();
+        assert!(matches!(state.owed().unwrap(), Peek::Unfinished(_)));
+        journal.write(&entry()).unwrap();
         let second = Journal::open(&state, "renew-cert", Duration::ZERO, &context()).await;
         assert!(matches!(second, Err(Refusal::Held { .. })));
         drop(journal);

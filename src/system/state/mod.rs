@@ -12,7 +12,7 @@ use std::{
 };
 
 pub use atomic::{Mode, write, write_through};
-pub use journal::{Entry, Helper, Journal, Owed, Peek, Probe};
+pub use journal::{Entry, Helper, Journal, Lineage, Owed, Peek, Probe};
 pub use lock::{Holder, Lock, Refusal, Request};
 
 use super::Context;

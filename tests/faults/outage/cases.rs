@@ -3,7 +3,7 @@
 use std::{
     net::TcpListener,
     path::Path,
-    process::{Child, Command, Stdio},
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -19,7 +19,7 @@ use mainstay::{
 };
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::drive::{certbot, context, preflight, wanted};
+use super::drive::{certbot, context, preflight, rehearsal, start, wanted};
 use crate::{
     acme::{self, CONTAINER, attempt, container, inside, inside_of, run, serves, wait_for, wrong},
     program::PROGRAM,
@@ -49,8 +49,10 @@ fn policy() -> String {
 }
 
 #[test]
-fn renew_case_18_standalone_stops_renews_and_starts_and_measures_the_downtime() {
-    if !inside("outage::cases::renew_case_18_standalone_stops_renews_and_starts_and_measures_the_downtime") {
+fn renew_case_18_and_22_and_49_standalone_stops_renews_and_starts_and_measures_the_downtime() {
+    if !inside(
+        "outage::cases::renew_case_18_and_22_and_49_standalone_stops_renews_and_starts_and_measures_the_downtime",
+    ) {
         return;
     }
     block(async {
@@ -86,8 +88,10 @@ fn renew_case_18_standalone_stops_renews_and_starts_and_measures_the_downtime() 
 }
 
 #[test]
-fn renew_case_20_to_32_what_would_not_come_back_is_not_stopped() {
-    if !inside("outage::cases::renew_case_20_to_32_what_would_not_come_back_is_not_stopped") {
+fn renew_case_20_and_21_and_32_and_36_and_55_and_56_what_would_not_come_back_is_not_stopped() {
+    if !inside(
+        "outage::cases::renew_case_20_and_21_and_32_and_36_and_55_and_56_what_would_not_come_back_is_not_stopped",
+    ) {
         return;
     }
     block(async {
@@ -162,24 +166,28 @@ fn renew_case_20_to_32_what_would_not_come_back_is_not_stopped() {
         assert!(found.refusals[0].why.contains(&format!("process {}", std::process::id())), "{:?}", found.refusals);
         drop(stranger);
 
-        // 56: an engine that is not there.
-        let nowhere = attempt_with_engine("unix:///nowhere/docker.sock");
-        assert!(nowhere.contains("engine") || nowhere.is_empty(), "{nowhere}");
         run("docker", &["start", CONTAINER]);
         assert!(wait_for(Duration::from_secs(20), serves));
+
+        // 56: an engine that does not answer; one that is not there at all. The port is held all the same.
+        let looked = |name: &str, value: &str| {
+            let output = rehearsal().env(name, value).output().unwrap();
+            let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+            assert!(text.contains("will not work"), "{name}={value}: {text}");
+            text
+        };
+        let text = looked("DOCKER_HOST", "unix:///nowhere/docker.sock");
+        assert!(text.contains("the container engine does not answer"), "{text}");
+        let text = looked("PATH", "/nowhere");
+        assert!(text.contains("docker-proxy"), "{text}");
     });
 }
 
-/// What the binary's own recovery says with another engine: nothing is owed, so nothing is asked of it.
-fn attempt_with_engine(engine: &str) -> String {
-    let output =
-        Command::new(PROGRAM).args(["renew-cert", "--recover", "--quiet"]).env("DOCKER_HOST", engine).output().unwrap();
-    String::from_utf8_lossy(&output.stderr).into_owned()
-}
-
 #[test]
-fn renew_case_23_to_35_what_happens_meanwhile_does_not_keep_the_site_down() {
-    if !inside("outage::cases::renew_case_23_to_35_what_happens_meanwhile_does_not_keep_the_site_down") {
+fn renew_case_23_and_28_and_29_and_30_and_34_and_35_and_45_what_happens_meanwhile_does_not_keep_the_site_down() {
+    if !inside(
+        "outage::cases::renew_case_23_and_28_and_29_and_30_and_34_and_35_and_45_what_happens_meanwhile_does_not_keep_the_site_down",
+    ) {
         return;
     }
     block(async {
@@ -324,12 +332,25 @@ fn renew_case_31_a_crash_loop_is_not_taken_for_being_back_and_the_journal_stays_
 }
 
 #[test]
-fn renew_case_24_to_27_the_engine_and_the_guardian_start_it_alone() {
-    if !inside("outage::cases::renew_case_24_to_27_the_engine_and_the_guardian_start_it_alone") {
+fn renew_case_24_and_25_and_27_the_engine_and_the_guardian_start_it_alone() {
+    if !inside("outage::cases::renew_case_24_and_25_and_27_the_engine_and_the_guardian_start_it_alone") {
         return;
     }
+    // 24: the engine restarts while certbot has the port: it cannot start the container, and never tries again.
+    block(async {
+        let (wanted, context) = (wanted(), context());
+        let outage = begun(&wanted, &context).await;
+        let certbot = TcpListener::bind("0.0.0.0:80").unwrap();
+        restart_engine();
+        thread::sleep(Duration::from_secs(1));
+        assert_ne!(state(CONTAINER), "running");
+        drop(certbot);
+        let ended = outage.end(&context).await;
+        expect_back(&ended);
+    });
+
     // 27: kill -9 of the run; nobody runs anything, and the guardian alone brings it back.
-    let mut child = driven();
+    let mut child = start();
     assert!(wait_for(Duration::from_secs(20), || state(CONTAINER) == "exited"), "it is stopped");
     child.kill().unwrap();
     child.wait().unwrap();
@@ -339,7 +360,7 @@ fn renew_case_24_to_27_the_engine_and_the_guardian_start_it_alone() {
     assert!(wait_for(Duration::from_secs(40), || wrong().is_empty()), "{:?}", wrong());
 
     // 25: the run and the guardian are killed, and the engine restarts (which stands for a reboot): the lease.
-    let mut child = driven();
+    let mut child = start();
     assert!(wait_for(Duration::from_secs(20), || state(CONTAINER) == "exited"), "it is stopped");
     kill_process(acme::guardian().and_then(Pid::from_raw).expect("a guardian"), Signal::KILL).unwrap();
     child.kill().unwrap();
@@ -359,17 +380,6 @@ fn renew_case_24_to_27_the_engine_and_the_guardian_start_it_alone() {
     assert!(next.status.success(), "{}", String::from_utf8_lossy(&next.stdout));
     assert_eq!(wrong(), [""; 0]);
     stop_own_engine();
-}
-
-fn driven() -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "outage::drive::one_outage_with_certbot_in_it", "--nocapture"])
-        .env(super::drive::DRIVEN, "1")
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap()
 }
 
 /// Ends the world's engine and starts another on its data.

@@ -1,68 +1,64 @@
-//! One outage with a real certbot in it, through the library: what `kills` kills.
+//! Renewals of the world's certificate: by the command, and through the library.
 
-use std::{collections::BTreeMap, path::PathBuf, time::Duration};
+use std::{
+    collections::BTreeMap,
+    os::unix::process::CommandExt,
+    path::PathBuf,
+    process::{Child, Command, Output, Stdio},
+    time::Duration,
+};
 
 use mainstay::{
-    renew_cert::outage::{self, Outage, Preflight, Wanted},
-    system::{Context, process::Command, state::State},
+    renew_cert::outage::{self, Preflight, Wanted},
+    system::{
+        Context, process,
+        state::{Lineage, State},
+    },
 };
-use tokio::signal::unix::{SignalKind, signal};
 
-use crate::program::PROGRAM;
+use crate::{acme, program::PROGRAM};
 
-/// The variable that says that this process is the one to be killed.
-pub const DRIVEN: &str = "MAINSTAY_TEST_DRIVE";
-
-/// Not a test of its own: what the process does that `kills` starts. Its exit code is that of the command.
-#[test]
-fn one_outage_with_certbot_in_it() {
-    if std::env::var_os(DRIVEN).is_none() {
-        return;
-    }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-    let code = runtime.block_on(async {
-        let context = context();
-        for (kind, number) in [
-            (SignalKind::hangup(), 1),
-            (SignalKind::interrupt(), 2),
-            (SignalKind::quit(), 3),
-            (SignalKind::terminate(), 15),
-        ] {
-            let (mut stream, cancel) = (signal(kind).expect("a signal"), context.cancel.clone());
-            tokio::spawn(async move {
-                while stream.recv().await.is_some() {
-                    cancel.raise(number);
-                }
-            });
-        }
-        whole(&context).await
-    });
-    std::process::exit(code);
+/// A renewal of the world's certificate by the real command, standalone and not due: what `kills` kills. In a process group
+/// of its own.
+pub fn start() -> Child {
+    let mut command = Command::new(PROGRAM);
+    command.args(["renew-cert", "prime", "--force"]).stdin(Stdio::null()).stdout(log()).stderr(log());
+    command.current_dir(configured()).process_group(0).spawn().expect("the binary")
 }
 
-async fn whole(context: &Context) -> i32 {
-    let wanted = wanted();
-    let found = outage::recover(&wanted.state, "test", Duration::from_secs(300), context).await.expect("a recovery");
-    assert!(found.is_none_or(|recovered| recovered.ended.back), "not recovered");
-    let preflight = outage::preflight(&wanted, context).await;
-    assert!(preflight.may_stop(), "{:?}", preflight.refusals);
-    let interrupted = || context.cancel.state().signal.map(|signal| 128 + i32::from(signal));
-    let outage = match Outage::begin(preflight, &wanted, context).await {
-        Ok(outage) => outage,
-        Err(unbegun) => {
-            println!("{unbegun:?}");
-            return interrupted().unwrap_or(1);
-        }
-    };
-    let renewed = outage.run(certbot(), context).await;
-    let ended = outage.end(context).await;
-    println!("{renewed:?} {ended:?}");
-    match (interrupted(), ended.back, renewed) {
-        (_, false, _) => 1,
-        (Some(code), ..) => code,
-        (None, true, Ok(output)) if output.success() => 0,
-        _ => 1,
-    }
+/// The next plain run, from cron: nothing is due.
+pub fn plain() -> Output {
+    Command::new(PROGRAM).arg("renew-cert").current_dir(configured()).stdin(Stdio::null()).output().expect("the binary")
+}
+
+/// A look at what a renewal would stop.
+pub fn rehearsal() -> Command {
+    let mut command = Command::new(PROGRAM);
+    command.args(["renew-cert", "prime", "--force", "--dry-run"]).stdin(Stdio::null()).current_dir(configured());
+    command
+}
+
+/// The folder with the configuration of an operator who has no webroot.
+fn configured() -> PathBuf {
+    configured_as(&format!("method = \"standalone\"\nreload = {{ container = \"{}\" }}\n", acme::CONTAINER))
+}
+
+/// The folder with a configuration of the world's certificate that has these keys too.
+pub fn configured_as(keys: &str) -> PathBuf {
+    let folder = acme::folder().join("operator");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let server = std::env::var("ACME").expect("only inside a world");
+    let text = format!(
+        "project = \"prime\"\n[certificate.prime]\nnames = [\"prime.example.test\", \"www.prime.example.test\"]\n\
+         server = \"{server}\"\n{keys}"
+    );
+    std::fs::write(folder.join("mainstay.toml"), text).expect("a file");
+    folder
+}
+
+/// What the runs said, for when one goes wrong.
+fn log() -> std::fs::File {
+    std::fs::File::options().create(true).append(true).open(acme::folder().join("log/runs")).expect("a file")
 }
 
 /// The world as a run sees it.
@@ -78,6 +74,7 @@ pub fn wanted() -> Wanted {
         stop: None,
         host: "prime.example.test".into(),
         engine: None,
+        lineage: Some(Lineage { directory: "/etc/letsencrypt".into(), name: "prime".into() }),
         writable: vec!["/etc/letsencrypt".into(), "/var/lib/letsencrypt".into(), "/var/log/letsencrypt".into()],
         state: State::at(PathBuf::from("/var/lib/mainstay")),
         lock_wait: Duration::ZERO,
@@ -86,8 +83,8 @@ pub fn wanted() -> Wanted {
 }
 
 /// What renews it, whether it is due or not.
-pub fn certbot() -> Command {
-    Command::new("certbot")
+pub fn certbot() -> process::Command {
+    process::Command::new("certbot")
         .args(["renew", "-n", "--cert-name", "prime", "--force-renewal", "--no-random-sleep-on-renew"])
         .timeout(Duration::from_secs(120))
 }

@@ -3,3 +3,4 @@
 mod cases;
 mod drive;
 mod kills;
+mod renewal;
