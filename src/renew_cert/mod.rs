@@ -123,6 +123,7 @@ pub fn judge_due(certificate: &Certificate, survey: &Survey) -> Vec<Finding> {
         },
     };
     findings.extend(standing::coherence(certificate, survey).into_iter().map(|finding| Finding { id: DUE, ..finding }));
+    findings.extend(standing::names(certificate, survey).map(|finding| Finding { id: DUE, ..finding }));
     findings.extend(standing::due(certificate, survey).map(|finding| standing::with_failures(finding, survey)));
     findings
 }

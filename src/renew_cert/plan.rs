@@ -6,7 +6,7 @@ use super::{
     Certificate, DUE, LINEAGE, Method, RENEW, Request, Settings, Survey,
     outage::{self, Preflight, Wanted},
     reload,
-    standing::{coherence, due, explain, twins},
+    standing::{coherence, due, explain, names, twins},
     ways::Choice,
 };
 use crate::{
@@ -188,6 +188,7 @@ fn intend(
     }
     findings.extend(coherence(certificate, survey));
     findings.extend(twins(certificate, survey));
+    findings.extend(names(certificate, survey));
     let Some(decision) =
         survey.decision.as_ref().filter(|_| findings.iter().all(|finding| finding.status != Status::Fail))
     else {

@@ -39,7 +39,7 @@ pub(super) fn due(certificate: &Certificate, survey: &Survey) -> Option<Finding>
     };
     Some(match decision.reason {
         Reason::Clock => finding.fix("set the clock of this machine (timedatectl set-ntp true)"),
-        reason if matches!(reason, Reason::NotSuggested | Reason::Early) => finding,
+        Reason::NotSuggested | Reason::Early => finding,
         _ => finding.fix(format!("run `mainstay renew-cert {}`", certificate.name)),
     })
 }
@@ -92,6 +92,34 @@ pub(super) fn twins(certificate: &Certificate, survey: &Survey) -> Vec<Finding> 
         Finding::warn(LINEAGE, &certificate.name, what).fix(fix).data("reason", "twin")
     };
     survey.twins.iter().map(finding).collect()
+}
+
+/// Configured names that the certificate is not for: a renewal keeps the names that it has.
+pub(super) fn names(certificate: &Certificate, survey: &Survey) -> Option<Finding> {
+    let version = survey.current()?;
+    let missing: Vec<&str> =
+        certificate.names.iter().map(String::as_str).filter(|name| !has(&version.names, name)).collect();
+    if missing.is_empty() {
+        return None;
+    }
+    let all: Vec<&str> = certificate.names.iter().flat_map(|name| ["-d", name]).collect();
+    let summary = format!("the certificate is not for {}, and a renewal keeps its names", missing.join(", "));
+    let finding = Finding::warn(LINEAGE, &certificate.name, summary)
+        .observed(version.names.join(", "))
+        .expected(certificate.names.join(", "))
+        .fix(format!(
+            "correct `names`, or ask for all of them once: `certbot certonly --cert-name {} {}`",
+            survey.lineage,
+            all.join(" ")
+        ));
+    Some(finding.data("reason", "names"))
+}
+
+/// Whether a certificate of these names covers this one; a star covers one label.
+fn has(names: &[String], name: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let parent = name.split_once('.').map(|(_, parent)| format!("*.{parent}"));
+    names.iter().any(|own| *own == name || parent.as_ref() == Some(own))
 }
 
 /// The same with what failed before: a certificate that is due and cannot be renewed is on its way to its end.

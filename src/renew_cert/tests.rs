@@ -524,6 +524,26 @@ async fn a_dry_run_prints_the_plan_and_writes_nothing() {
 }
 
 #[tokio::test]
+async fn a_configured_name_that_the_certificate_lacks_is_told() {
+    let mut bench = Bench::new(EARLY).await;
+    bench.certificate.name = "a.test".into();
+    bench.certificate.names.push("b.test".into());
+    let report = bench.run(Request::default()).await;
+    let finding = found(&report, "certificate.lineage", "names");
+    assert_eq!((finding.status, report.exit()), (Status::Warn, 0));
+    assert!(finding.fix.as_ref().unwrap().ends_with("`certbot certonly --cert-name a.test -d a.test -d b.test`"));
+}
+
+#[tokio::test]
+async fn a_rehearsal_goes_to_the_authority_of_the_renewal_file() {
+    let bench = Bench::new(DUE_DAY).await;
+    bench.says("The dry run was successful.", 0);
+    bench.run(Request { staging: true, ..Request::default() }).await;
+    // certbot alone would ask the staging of Let's Encrypt.
+    assert_eq!(bench.asked("--server https://127.0.0.1:1/dir --dry-run"), 1, "{:?}", bench.stage.asked.lock().unwrap());
+}
+
+#[tokio::test]
 async fn a_first_request_needs_the_operators_word() {
     let mut bench = Bench::new(EARLY).await;
     bench.certificate.names = vec!["new.test".into()];

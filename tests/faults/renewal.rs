@@ -5,7 +5,7 @@ use std::{
     fs,
     path::PathBuf,
     process::{Command, Stdio},
-    time::{Duration, Instant},
+    time::Instant,
 };
 
 use serde_json::Value;
@@ -22,7 +22,7 @@ const CONF: &str = "/etc/letsencrypt/renewal/prime.conf";
 fn configure(more: &str) -> PathBuf {
     let path = folder().join("mainstay.toml");
     let text = format!("[certificate.prime]\nnames = [\"prime.example.test\", \"www.prime.example.test\"]\n{more}\n");
-    fs::write(&path, text).unwrap();
+    fs::write(&path, text).expect("a folder of the world");
     path
 }
 
@@ -47,7 +47,7 @@ fn mainstay(words: &[&str]) -> Ran {
         .current_dir("/")
         .stdin(Stdio::null())
         .output()
-        .unwrap();
+        .expect("the binary");
     let err = String::from_utf8_lossy(&output.stderr).into_owned();
     let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
     Ran { code: output.status.code().unwrap_or(-1), report, err }

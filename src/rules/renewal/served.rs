@@ -95,7 +95,7 @@ pub fn judge(subject: &str, file: &OnDisk, looks: &[Look], reload: &str) -> Vec<
 }
 
 fn shown(look: &Look) -> Served {
-    let leaf = look.leaf.as_ref().map(Clone::clone).map_err(|unseen| unseen.why.clone());
+    let leaf = look.leaf.clone().map_err(|unseen| unseen.why);
     Served { address: format!("{} at {}", look.name, look.address), leaf }
 }
 
