@@ -1,8 +1,8 @@
 //! A tour of mainstay with nothing installed and no network: `cargo run --release --example tour`.
 //!
 //! Starts a small HTTPS site on loopback behind a fresh authority and drives the real command line against it (the same
-//! entry as `main`): once when all is well, then with three faults that an operator meets. Then it backs up a small
-//! application, brings it back, and damages the archive.
+//! entry as `main`): once when all is well, then with three faults that an operator meets. Then it plans the renewal of
+//! a certificate, and backs up a small application, brings it back, and damages the archive.
 
 #![expect(clippy::print_stdout, reason = "a tour talks to the person who runs it")]
 #![expect(
@@ -11,6 +11,7 @@
 )]
 
 mod backup;
+mod certificate;
 mod site;
 
 use std::{collections::BTreeMap, path::Path};
@@ -43,7 +44,9 @@ async fn main() -> Result<(), Anything> {
 
     let prime = folder.path().join("prime");
     std::fs::create_dir(&prime)?;
-    let stops = 4 + backup::stops(&prime).await?;
+    let renewal = folder.path().join("renewal");
+    std::fs::create_dir(&renewal)?;
+    let stops = 4 + certificate::stops(&renewal, &authority).await? + backup::stops(&prime).await?;
 
     println!("\nThat was the tour: {stops} stops, each ended as it should.");
     println!("Next: `mainstay check https://your.site`, then the README for a configuration file.");

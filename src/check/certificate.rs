@@ -73,7 +73,11 @@ impl CertificateScope<'_> {
         self.survey.get_or_init(look).await
     }
 
-    async fn judge(&self, id: &'static str, judge: fn(&renew_cert::Certificate, &Survey) -> Vec<Finding>) -> Vec<Finding> {
+    async fn judge(
+        &self,
+        id: &'static str,
+        judge: fn(&renew_cert::Certificate, &Survey) -> Vec<Finding>,
+    ) -> Vec<Finding> {
         match self.survey().await {
             Ok(survey) => judge(&self.certificate.settings, survey),
             Err(error) => {
@@ -148,6 +152,7 @@ fn served(certificate: &renew_cert::Certificate, survey: &Survey) -> Vec<Finding
     if survey.leaf().is_some() {
         return judge_looks(certificate, survey);
     }
-    let finding = Finding::unknown("tls.served", &certificate.name, "there is no certificate on the disk to compare with");
+    let finding =
+        Finding::unknown("tls.served", &certificate.name, "there is no certificate on the disk to compare with");
     vec![finding.fix("see `certificate.due`").data("reason", "no-lineage").data("because_of", DUE)]
 }

@@ -63,6 +63,7 @@ async fn work(args: &RenewCertArgs, cli: &Cli, report: &mut Report, context: &Co
     let Some(which) = mend else {
         let request = Request {
             dry_run: args.dry_run,
+            explain: args.explain,
             force: args.force,
             remember: args.remember,
             staging: args.staging,
@@ -82,7 +83,12 @@ async fn work(args: &RenewCertArgs, cli: &Cli, report: &mut Report, context: &Co
 fn command(args: &RenewCertArgs) -> String {
     let mut words = vec!["renew-cert".to_owned()];
     words.extend(args.names.iter().cloned());
-    let flags = [(args.force, "--force"), (args.staging, "--staging"), (args.repair, "--repair"), (args.rollback, "--rollback")];
+    let flags = [
+        (args.force, "--force"),
+        (args.staging, "--staging"),
+        (args.repair, "--repair"),
+        (args.rollback, "--rollback"),
+    ];
     words.extend(flags.into_iter().filter(|(given, _)| *given).map(|(_, flag)| flag.to_owned()));
     shell_words::join(words)
 }
@@ -120,7 +126,9 @@ pub(super) async fn first(cli: &Cli, context: &Context, report: &mut Report) {
         Err(error) if error.kind == Kind::Config => {}
         Err(error) => {
             let finding = Finding::fail("renew-cert.outage", "", error.to_string());
-            report.findings.push(finding.fix(error.hints.first().cloned().unwrap_or_default()).data("reason", "journal"));
+            report
+                .findings
+                .push(finding.fix(error.hints.first().cloned().unwrap_or_default()).data("reason", "journal"));
         }
     }
 }

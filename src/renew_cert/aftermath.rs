@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::{
-    Certificate, DUE, LINEAGE, Last, RENEW, Survey,
+    Certificate, DUE, Last, RENEW, Survey,
     apply::{Attempt, Work, failed, interrupted, next_try, remember, word},
+    guard::{opened, put_in_order, relink},
     judge_looks,
     look::{look, status},
     plan::Action,
@@ -15,11 +16,10 @@ use super::{
 use crate::{
     error::Result,
     report::{Finding, Outcome, Report, State, Status},
-    rules::renewal::{Change, Conf, Need, Word, changes, failed_hook, need, put_back},
+    rules::renewal::{Need, Word, failed_hook, need},
     system::{
         Context,
-        certbot::{self, Modes, Stored},
-        state::{self, Mode},
+        certbot::{self, Stored},
     },
 };
 
@@ -31,13 +31,24 @@ const SETTLED: Duration = Duration::from_secs(10);
 /// # Errors
 ///
 /// A signal came, or the record cannot be written.
-pub(super) async fn judge(mut survey: Survey, attempt: Attempt, work: Work<'_>, report: &mut Report, context: &Context) -> Result<()> {
+pub(super) async fn judge(
+    mut survey: Survey,
+    attempt: Attempt,
+    work: Work<'_>,
+    report: &mut Report,
+    context: &Context,
+) -> Result<()> {
     let Work { settings, certificate, .. } = work;
     let name = &certificate.name;
     let mut downtime = None;
     let mut is_down = false;
     if let Some(outage) = attempt.outage {
         (downtime, is_down) = (outage.downtime, !outage.back);
+        // A signal ends the run without a report; this must be heard all the same.
+        for finding in outage.findings.iter().filter(|finding| is_down && finding.status == Status::Fail) {
+            let fix = finding.fix.as_deref().unwrap_or_default();
+            context.progress.say(&format!("{}: {fix}", finding.summary));
+        }
         report.outcomes.extend(outage.outcomes);
         report.findings.extend(outage.findings);
     }
@@ -46,11 +57,17 @@ pub(super) async fn judge(mut survey: Survey, attempt: Attempt, work: Work<'_>, 
         (false, true) => Action::Renew,
         (false, false) => Action::Request,
     };
-    let outcome = |state, detail: String| Outcome { action: word(action), target: survey.lineage.clone(), state, detail, fix: None };
+    let outcome = |state, detail: String| Outcome {
+        action: word(action),
+        target: survey.lineage.clone(),
+        state,
+        detail,
+        fix: None,
+    };
     let before = survey.stored.clone();
     let after = certbot::read(&certificate.directory, &survey.lineage)?;
     if let (Some(before), Some(after)) = (&before, &after) {
-        guard(before, after, work, report)?;
+        put_in_order(before, after, work, report)?;
     }
     let leaf = |stored: &Option<Stored>| stored.as_ref().and_then(|stored| stored.lineage.newest()?.leaf);
     let renewed = leaf(&after).is_some() && leaf(&after) != leaf(&before);
@@ -59,8 +76,14 @@ pub(super) async fn judge(mut survey: Survey, attempt: Attempt, work: Work<'_>, 
         match attempt.ended {
             Ok(_) => {
                 report.outcomes.push(outcome(State::Done, format!("it would work, {}", by(&attempt.method))));
-                let away = downtime.map(|time| format!("; the site was away for {:.1} s", time.as_secs_f64())).unwrap_or_default();
-                report.findings.push(Finding::pass(RENEW, name, format!("a renewal would work, {}{away}", by(&attempt.method))));
+                let away = downtime
+                    .map(|time| format!("; the site was away for {:.1} s", time.as_secs_f64()))
+                    .unwrap_or_default();
+                report.findings.push(Finding::pass(
+                    RENEW,
+                    name,
+                    format!("a renewal would work, {}{away}", by(&attempt.method)),
+                ));
                 // Our own pause ends with the proof; what the authority wants stays.
                 let now = context.clock.now();
                 let kept = survey.record.failures.take();
@@ -134,7 +157,8 @@ pub(super) async fn judge(mut survey: Survey, attempt: Attempt, work: Work<'_>, 
     });
     survey.stored = stored;
     survey.record.save(&settings.state, name)?;
-    let finding = Finding::pass(RENEW, name, format!("renewed {}{until}", by(&attempt.method))).data("method", attempt.method.clone());
+    let finding = Finding::pass(RENEW, name, format!("renewed {}{until}", by(&attempt.method)))
+        .data("method", attempt.method.clone());
     let finding = match downtime {
         Some(time) => {
             let summary = format!("{}; the site was away for {:.1} s", finding.summary, time.as_secs_f64());
@@ -151,18 +175,33 @@ pub(super) async fn judge(mut survey: Survey, attempt: Attempt, work: Work<'_>, 
 /// # Errors
 ///
 /// A signal came.
-pub(super) async fn repair_served(survey: &Survey, work: Work<'_>, report: &mut Report, context: &Context) -> Result<()> {
+pub(super) async fn repair_served(
+    survey: &Survey,
+    work: Work<'_>,
+    report: &mut Report,
+    context: &Context,
+) -> Result<()> {
     let mut survey = survey.clone();
     let name = &work.certificate.name;
     report.findings.push(
-        Finding::pass(DUE, name, "repaired: an older certificate was served than the one on the disk, so the server was told to load it")
-            .data("reason", "repair"),
+        Finding::pass(
+            DUE,
+            name,
+            "repaired: an older certificate was served than the one on the disk, so the server was told to load it",
+        )
+        .data("reason", "repair"),
     );
     load(&mut survey, work.certificate, false, report, context).await
 }
 
 /// Lets the server load what is on the disk, where it does not serve it yet, and judges what is served then.
-pub(super) async fn load(survey: &mut Survey, certificate: &Certificate, is_down: bool, report: &mut Report, context: &Context) -> Result<()> {
+pub(super) async fn load(
+    survey: &mut Survey,
+    certificate: &Certificate,
+    is_down: bool,
+    report: &mut Report,
+    context: &Context,
+) -> Result<()> {
     if is_down {
         return compare(survey, certificate, is_down, report, context).await;
     }
@@ -181,7 +220,13 @@ pub(super) async fn load(survey: &mut Survey, certificate: &Certificate, is_down
     };
     let target = certificate.name.clone();
     match reload(how, context).await {
-        Ok(done) => report.outcomes.push(Outcome { action: word(Action::Reload), target, state: State::Done, detail: done, fix: None }),
+        Ok(done) => report.outcomes.push(Outcome {
+            action: word(Action::Reload),
+            target,
+            state: State::Done,
+            detail: done,
+            fix: None,
+        }),
         Err(refused) => {
             report.outcomes.push(Outcome {
                 action: word(Action::Reload),
@@ -190,7 +235,9 @@ pub(super) async fn load(survey: &mut Survey, certificate: &Certificate, is_down
                 detail: refused.why.clone(),
                 fix: Some(refused.fix.clone()),
             });
-            let finding = Finding::fail(RENEW, &certificate.name, "the certificate on the disk is not loaded by the server").cause(refused.why);
+            let finding =
+                Finding::fail(RENEW, &certificate.name, "the certificate on the disk is not loaded by the server")
+                    .cause(refused.why);
             let fix = match refused.reason {
                 "nginx-test" if survey.record.last.is_some() => format!(
                     "{}; where only the new certificate is the reason, `mainstay renew-cert {} --rollback`",
@@ -214,7 +261,13 @@ pub(super) async fn load(survey: &mut Survey, certificate: &Certificate, is_down
 }
 
 /// Judges what is served as it was looked at last; where the site is down, somebody has said so already.
-async fn compare(survey: &Survey, certificate: &Certificate, is_down: bool, report: &mut Report, context: &Context) -> Result<()> {
+async fn compare(
+    survey: &Survey,
+    certificate: &Certificate,
+    is_down: bool,
+    report: &mut Report,
+    context: &Context,
+) -> Result<()> {
     if is_down || survey.stored.is_none() {
         return Ok(());
     }
@@ -228,12 +281,19 @@ async fn compare(survey: &Survey, certificate: &Certificate, is_down: bool, repo
         }
     }
     let served = judged.iter().all(|finding| finding.status != Status::Fail);
-    let addresses: Vec<String> = survey.looks.iter().filter(|look| look.leaf.is_ok()).map(|look| look.address.clone()).collect();
+    let mut addresses: Vec<&str> =
+        survey.looks.iter().filter(|look| look.leaf.is_ok()).map(|look| look.address.as_str()).collect();
+    addresses.sort_unstable();
+    addresses.dedup();
     report.outcomes.push(Outcome {
         action: word(Action::Verify),
         target: certificate.name.clone(),
         state: if served { State::Done } else { State::Failed },
-        detail: if addresses.is_empty() { "no address could be seen".to_owned() } else { format!("looked at {}", addresses.join(", ")) },
+        detail: if addresses.is_empty() {
+            "no address could be seen".to_owned()
+        } else {
+            format!("looked at {}", addresses.join(", "))
+        },
         fix: None,
     });
     report.findings.append(&mut judged);
@@ -249,71 +309,6 @@ async fn compare(survey: &Survey, certificate: &Certificate, is_down: bool, repo
     Ok(())
 }
 
-/// Puts back what our options for one run have written into the renewal file, unless they are meant to stay, and tells all
-/// else that changed.
-fn guard(before: &Stored, after: &Stored, work: Work<'_>, report: &mut Report) -> Result<()> {
-    let name = &work.certificate.name;
-    let (Ok(old), Ok(_)) = (&before.conf, &after.conf) else { return Ok(()) };
-    let mut text = after.text.clone();
-    if !work.request.remember
-        && let Ok(back) = put_back(&before.text, &after.text)
-    {
-        // Where nothing else has changed, to the byte.
-        let same = Conf::parse(&back).is_ok_and(|back| changes(old, &back).is_empty() && back.value("version") == old.value("version"));
-        text = if same { before.text.clone() } else { back };
-        if text != after.text {
-            state::write(&before.path, text.as_bytes(), Mode::Ordinary)?;
-        }
-    }
-    let left: Vec<Change> = Conf::parse(&text).map(|now| changes(old, &now)).unwrap_or_default();
-    if !left.is_empty() {
-        let shown: Vec<String> = left.iter().map(ToString::to_string).collect();
-        let finding = match work.request.remember {
-            true => Finding::pass(RENEW, name, "the renewal file keeps how it was renewed this time"),
-            false => Finding::warn(RENEW, name, "certbot changed its renewal file").fix("see whether that is wanted"),
-        };
-        report.findings.push(finding.observed(shown.join("; ")).data("reason", "renewal-file-changed"));
-    }
-    Ok(())
-}
-
-/// Lets the links lead to the new version, where certbot was ended between them.
-fn relink(stored: &mut Option<Stored>, lineage: &str, certificate: &Certificate, report: &mut Report) -> Result<()> {
-    let Some(found) = stored else { return Ok(()) };
-    let Some(newest) = found.lineage.newest().map(|version| version.number) else { return Ok(()) };
-    if found.lineage.linked().is_some_and(|linked| linked.number == newest) || found.lineage.faults().iter().any(|fault| !fault.is_mendable()) {
-        return Ok(());
-    }
-    certbot::relink(&certificate.directory, lineage, newest)?;
-    report.findings.push(
-        Finding::warn(LINEAGE, &certificate.name, format!("the links were left between two versions, and lead to version {newest} now"))
-            .fix("nothing; see why certbot was ended")
-            .data("reason", "relinked"),
-    );
-    *stored = certbot::read(&certificate.directory, lineage)?;
-    Ok(())
-}
-
-/// A key that more people can read than before.
-fn opened(certificate: &Certificate, before: Option<Modes>, after: Option<Modes>) -> Option<Finding> {
-    let (before, after) = (before?, after?);
-    let wider = after.mode & !before.mode & 0o077 != 0;
-    let name = &certificate.name;
-    if after.mode & 0o004 != 0 {
-        let summary = format!("everybody on this machine can read the private key (mode {:04o})", after.mode);
-        return Some(Finding::warn(LINEAGE, name, summary).fix("chmod 640 the key, and give it the group of the server").data("reason", "key-mode"));
-    }
-    if wider || after.group != before.group || after.owner != before.owner {
-        let summary = format!(
-            "the private key belongs to {}:{} with mode {:04o} now, and to {}:{} with {:04o} before",
-            after.owner, after.group, after.mode, before.owner, before.group, before.mode
-        );
-        let finding = Finding::warn(LINEAGE, name, summary);
-        return Some(finding.fix("see that the server can still read it: `ls -lL` in live/").data("reason", "key-mode"));
-    }
-    None
-}
-
 fn with_next(finding: Finding, survey: &Survey, context: &Context) -> Finding {
     match next_try(survey, context) {
         Some(until) => finding.data("next_try", until),
@@ -326,23 +321,5 @@ fn by(method: &str) -> String {
         "webroot" => "by webroot, without stopping anything".to_owned(),
         "standalone" => "standalone".to_owned(),
         plugin => format!("by certbot's `{plugin}`"),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn renew_case_54_a_key_that_more_can_read_than_before_is_told() {
-        let certificate = crate::renew_cert::tests::certificate(std::path::Path::new("/le"));
-        let told = |before: u32, after: u32, group: u32| {
-            let modes = |mode, group| Some(Modes { owner: 0, group, mode });
-            opened(&certificate, modes(before, 0), modes(after, group)).map(|finding| finding.summary)
-        };
-        assert_eq!(told(0o600, 0o600, 0), None);
-        assert!(told(0o600, 0o644, 0).unwrap().starts_with("everybody on this machine"));
-        assert!(told(0o600, 0o640, 0).unwrap().contains("mode 0640 now"));
-        assert!(told(0o640, 0o640, 33).unwrap().contains("0:33"));
     }
 }

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    report::{Finding, Outcome, Report, State},
+    report::{Finding, Outcome, Report, State, Status},
     rules::renewal::{Failures, Permission, Trouble, Way, Word, read},
     system::{
         Context,
@@ -100,14 +100,23 @@ async fn attempt(sketch: Sketch, work: Work<'_>, report: &mut Report, context: &
                 return Ok(());
             }
             let stopped = !preflight.stops.is_empty();
-            match Outage::begin(preflight.clone(), &wanted(settings, certificate, &sketch.survey.lineage), context).await {
+            match Outage::begin(preflight.clone(), &wanted(settings, certificate, &sketch.survey.lineage), context)
+                .await
+            {
                 Ok(outage) => {
                     let (ended, rehearsed) = run.within(Held::Within(&outage), context).await;
                     report.findings.extend(outage.notes().iter().map(|note| {
-                        Finding::warn(RENEW, name, note.clone()).fix("nothing now; look at it before the next renewal").data("reason", "layer")
+                        Finding::warn(RENEW, name, note.clone())
+                            .fix("nothing now; look at it before the next renewal")
+                            .data("reason", "layer")
                     }));
                     let ended_outage = outage.end(context).await;
-                    Attempt { ended, outage: stopped.then_some(ended_outage), method: "standalone".to_owned(), rehearsed }
+                    Attempt {
+                        ended,
+                        outage: stopped.then_some(ended_outage),
+                        method: "standalone".to_owned(),
+                        rehearsed,
+                    }
                 }
                 Err(unbegun) => {
                     if let Some(ended) = unbegun.ended {
@@ -169,18 +178,28 @@ async fn choose(sketch: &Sketch, work: Work<'_>, report: &mut Report, context: &
     let mut refused: Vec<Finding> = Vec::new();
     for webroot in webroots {
         let folder = webroot.folder.display().to_string();
-        let outcome = |state, detail: String| Outcome { action: word(Action::Prove), target: folder.clone(), state, detail, fix: None };
+        let outcome = |state, detail: String| Outcome {
+            action: word(Action::Prove),
+            target: folder.clone(),
+            state,
+            detail,
+            fix: None,
+        };
         let proof = match proof(certificate, &webroot.folder, context).await {
             Ok(proof) => proof,
             Err(error) => {
                 report.outcomes.push(outcome(State::Skipped, error.to_string()));
-                let finding = Finding::fail(RENEW, name, format!("the webroot `{folder}` cannot be used")).cause(error.to_string());
+                let finding = Finding::fail(RENEW, name, format!("the webroot `{folder}` cannot be used"))
+                    .cause(error.to_string());
                 refused.push(finding.fix(error.hints.join("; ")).data("reason", "webroot"));
                 continue;
             }
         };
         if proof.against.is_empty() {
-            report.outcomes.push(outcome(State::Done, format!("a token came back for {}", certificate.names.join(", "))));
+            report
+                .outcomes
+                .push(outcome(State::Done, format!("a token came back for {}", certificate.names.join(", "))));
+            report.findings.extend(refused.into_iter().map(only_a_warning));
             report.findings.extend(proof.warnings);
             return Ok(Some(Chosen::Webroot(webroot.clone())));
         }
@@ -192,7 +211,11 @@ async fn choose(sketch: &Sketch, work: Work<'_>, report: &mut Report, context: &
     if !standalone {
         if refused.is_empty() {
             let why = notes.first().cloned().unwrap_or_else(|| "no webroot is known".to_owned());
-            refused.push(Finding::fail(RENEW, name, why).fix("set `webroot` to the folder that is served").data("reason", "webroot"));
+            refused.push(
+                Finding::fail(RENEW, name, why)
+                    .fix("set `webroot` to the folder that is served")
+                    .data("reason", "webroot"),
+            );
         }
         report.findings.extend(refused);
         return Ok(None);
@@ -202,13 +225,17 @@ async fn choose(sketch: &Sketch, work: Work<'_>, report: &mut Report, context: &
         None => outage::preflight(&wanted(settings, certificate, &sketch.survey.lineage), context).await,
     };
     if preflight.may_stop() {
-        // Why it is not done without stopping anything is worth a look, not a failure.
-        report.findings.extend(refused.into_iter().map(|finding| Finding { status: crate::report::Status::Warn, ..finding }));
+        report.findings.extend(refused.into_iter().map(only_a_warning));
         return Ok(Some(Chosen::Standalone(preflight)));
     }
     report.findings.extend(refused);
     report.findings.extend(preflight.refusals.iter().map(|refusal| refusal.finding(RENEW, name)));
     Ok(None)
+}
+
+/// Why a way that was tried first did not work is worth a look, where another one did.
+fn only_a_warning(finding: Finding) -> Finding {
+    Finding { status: Status::Warn, ..finding }
 }
 
 /// One certbot, perhaps after its rehearsal.
@@ -254,7 +281,12 @@ impl Run<'_> {
         }
     }
 
-    async fn once(&self, held: Held<'_>, rehearsal: bool, context: &Context) -> std::result::Result<Ended, (Trouble, String)> {
+    async fn once(
+        &self,
+        held: Held<'_>,
+        rehearsal: bool,
+        context: &Context,
+    ) -> std::result::Result<Ended, (Trouble, String)> {
         let Work { certificate, .. } = self.work;
         let arguments = arguments(certificate, self.survey, self.way, rehearsal);
         let container = match held {

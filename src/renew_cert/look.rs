@@ -41,7 +41,8 @@ async fn target(host: &str, port: u16, context: &Context) -> Vec<Look> {
         Err(why) => (Vec::new(), Some(why)),
     };
     let local = (!published.contains(&here)).then_some((here, Aim::Local));
-    let all: Vec<(SocketAddr, Aim)> = published.into_iter().map(|address| (address, Aim::Public)).chain(local).collect();
+    let all: Vec<(SocketAddr, Aim)> =
+        published.into_iter().map(|address| (address, Aim::Public)).chain(local).collect();
     let mut looks = join_all(all.into_iter().map(|(address, aim)| one(&name, host, address, aim, context))).await;
     if let Some(why) = unresolved {
         let leaf = Err(Unseen { why: why.to_string(), is_ours: true });

@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod apply;
+mod guard;
 mod look;
 pub mod outage;
 mod plan;
@@ -12,6 +13,7 @@ mod record;
 mod reload;
 mod repair;
 mod settings;
+mod standing;
 mod survey;
 #[cfg(test)]
 mod tests;
@@ -39,6 +41,8 @@ use crate::{
 pub struct Request {
     /// Print the plan and stop.
     pub dry_run: bool,
+    /// Tell everything that the decisions rest on.
+    pub explain: bool,
     /// Renew although nothing is due.
     pub force: bool,
     /// Let the renewal file keep how it was renewed this time.
@@ -100,9 +104,13 @@ pub async fn renew(settings: &Settings, request: Request, report: &mut Report, c
 pub fn judge_due(certificate: &Certificate, survey: &Survey) -> Vec<Finding> {
     let mut findings: Vec<Finding> = match &survey.stored {
         None => vec![
-            Finding::fail(DUE, &certificate.name, format!("there is no lineage `{}` in `{}`", survey.lineage, certificate.directory.display()))
-                .fix(format!("request it: `mainstay renew-cert {}`; or correct `directory`", certificate.name))
-                .data("reason", "no-lineage"),
+            Finding::fail(
+                DUE,
+                &certificate.name,
+                format!("there is no lineage `{}` in `{}`", survey.lineage, certificate.directory.display()),
+            )
+            .fix(format!("request it: `mainstay renew-cert {}`; or correct `directory`", certificate.name))
+            .data("reason", "no-lineage"),
         ],
         Some(stored) => match &stored.conf {
             Ok(_) => Vec::new(),
@@ -114,24 +122,32 @@ pub fn judge_due(certificate: &Certificate, survey: &Survey) -> Vec<Finding> {
             ],
         },
     };
-    findings.extend(plan::coherence(certificate, survey).into_iter().map(|finding| Finding { id: DUE, ..finding }));
-    findings.extend(plan::due(certificate, survey).map(|finding| plan::with_failures(finding, survey)));
+    findings.extend(standing::coherence(certificate, survey).into_iter().map(|finding| Finding { id: DUE, ..finding }));
+    findings.extend(standing::due(certificate, survey).map(|finding| standing::with_failures(finding, survey)));
     findings
 }
 
 /// What `check` says of what is served.
 pub fn judge_looks(certificate: &Certificate, survey: &Survey) -> Vec<Finding> {
-    let reload = format!("run `mainstay renew-cert {}`, or by hand `{}`", certificate.name, reload::by_hand(certificate));
+    let reload =
+        format!("run `mainstay renew-cert {}`, or by hand `{}`", certificate.name, reload::by_hand(certificate));
     judge_served(&certificate.name, &survey.file(&certificate.directory), &survey.looks, &reload)
 }
 
-async fn one(settings: &Settings, certificate: &Certificate, request: Request, survey: Survey, report: &mut Report, context: &Context) -> Result<()> {
+async fn one(
+    settings: &Settings,
+    certificate: &Certificate,
+    request: Request,
+    survey: Survey,
+    report: &mut Report,
+    context: &Context,
+) -> Result<()> {
     let sketch = plan::plan(settings, certificate, request, survey, context).await;
-    if !sketch.plan.steps.is_empty() || request.dry_run {
+    if !sketch.plan.steps.is_empty() || request.dry_run || request.explain {
         report.add_plan(&sketch.plan);
     }
     report.findings.extend(sketch.findings.iter().cloned());
-    if sketch.intent == plan::Intent::Nothing && sketch.survey.stored.is_some() {
+    if sketch.intent == plan::Intent::Nothing && sketch.survey.leaf().is_some() {
         report.findings.extend(judge_looks(certificate, &sketch.survey));
     }
     if request.dry_run {
@@ -146,7 +162,12 @@ async fn one(settings: &Settings, certificate: &Certificate, request: Request, s
 }
 
 /// The lock of a certificate; `None` where another run has it, which the report says.
-async fn lock(settings: &Settings, certificate: &Certificate, report: &mut Report, context: &Context) -> Result<Option<Lock>> {
+async fn lock(
+    settings: &Settings,
+    certificate: &Certificate,
+    report: &mut Report,
+    context: &Context,
+) -> Result<Option<Lock>> {
     let request = crate::system::state::Request {
         job: "renew-cert",
         name: &certificate.name,
@@ -162,7 +183,11 @@ async fn lock(settings: &Settings, certificate: &Certificate, report: &mut Repor
             let error = Error::from(refusal);
             let finding = match routine {
                 true => Finding::skip(RENEW, &certificate.name, "another run for this certificate is at work"),
-                false => Finding::warn(RENEW, &certificate.name, "another run for this certificate has been at work for over an hour"),
+                false => Finding::warn(
+                    RENEW,
+                    &certificate.name,
+                    "another run for this certificate has been at work for over an hour",
+                ),
             };
             let finding = finding.cause(error.why.join(": ")).data("reason", "locked");
             report.findings.push(error.hints.into_iter().fold(finding, Finding::fix));

@@ -1,18 +1,18 @@
 //! What a run would do about one certificate: looks only.
 
 use serde::Serialize;
-use serde_json::json;
 
 use super::{
     Certificate, DUE, LINEAGE, Method, RENEW, Request, Settings, Survey,
     outage::{self, Preflight, Wanted},
     reload,
+    standing::{coherence, due, explain, twins},
     ways::Choice,
 };
 use crate::{
     report::{Finding, Plan, Risk, Status, Step},
     rules::renewal::{Call, Form, Kind, Need, Permission, Reason, Way, caller, need},
-    system::{Context, certbot, state::Lineage},
+    system::{Context, acme::LETS_ENCRYPT, certbot, state::Lineage},
 };
 
 /// What is done.
@@ -65,39 +65,55 @@ pub(super) struct Sketch {
 }
 
 /// Decides what to do.
-pub(super) async fn plan(settings: &Settings, certificate: &Certificate, request: Request, survey: Survey, context: &Context) -> Sketch {
+pub(super) async fn plan(
+    settings: &Settings,
+    certificate: &Certificate,
+    request: Request,
+    survey: Survey,
+    context: &Context,
+) -> Sketch {
     let mut findings = Vec::new();
     let (intent, why) = intend(certificate, request, &survey, &mut findings, context);
     let mut plan = Plan::new(title(certificate, intent, &survey));
-    let mut sketch_choice = Choice::default();
+    let mut choice = Choice::default();
     let mut preflight = None;
     match intent {
         Intent::Nothing => {}
         Intent::Reload => {
-            plan.steps.push(step(Action::Reload, target(certificate), "an older certificate is served than the one on the disk"));
+            plan.steps.push(step(
+                Action::Reload,
+                target(certificate),
+                "an older certificate is served than the one on the disk",
+            ));
             plan.steps.push(verify(certificate));
         }
-        Intent::Renew { rehearse } => {
-            sketch_choice = Choice::of(certificate, &survey, context).await;
+        Intent::Renew { .. } | Intent::Rehearse => {
+            choice = Choice::of(certificate, &survey, context).await;
             // Where a webroot comes first, what would be stopped is looked at when it turns out to be needed, or to be told.
-            if sketch_choice.standalone && sketch_choice.plugin.is_none() && (sketch_choice.webroots.is_empty() || request.dry_run) {
+            if choice.standalone && choice.plugin.is_none() && (choice.webroots.is_empty() || request.dry_run) {
                 preflight = Some(outage::preflight(&wanted(settings, certificate, &survey.lineage), context).await);
             }
-            let action = if survey.stored.is_some() { Action::Renew } else { Action::Request };
-            steps(&mut plan, certificate, &survey, &sketch_choice, preflight.as_ref(), (action, &why, rehearse));
-        }
-        Intent::Rehearse => {
-            sketch_choice = Choice::of(certificate, &survey, context).await;
-            if sketch_choice.standalone && sketch_choice.plugin.is_none() && (sketch_choice.webroots.is_empty() || request.dry_run) {
-                preflight = Some(outage::preflight(&wanted(settings, certificate, &survey.lineage), context).await);
-            }
-            steps(&mut plan, certificate, &survey, &sketch_choice, preflight.as_ref(), (Action::Rehearse, &why, false));
+            let action = match intent {
+                Intent::Rehearse => Action::Rehearse,
+                _ if survey.stored.is_some() => Action::Renew,
+                _ => Action::Request,
+            };
+            let rehearse = intent == Intent::Renew { rehearse: true };
+            steps(&mut plan, certificate, &survey, &choice, preflight.as_ref(), (action, &why, rehearse));
         }
     }
-    plan.notes.append(&mut sketch_choice.notes.clone());
-    plan.notes.extend(hooks(&survey).into_iter().filter(|_| intent != Intent::Nothing));
-    plan.notes.extend(survey.no_suggestion.iter().map(|why| format!("{}: no suggestion of the authority (ARI): {why}", certificate.name)));
-    Sketch { plan, intent, survey, choice: sketch_choice, preflight, findings }
+    plan.notes.extend(choice.notes.iter().cloned());
+    plan.notes.extend(hooks(&survey).into_iter().filter(|_| intent != Intent::Nothing || request.explain));
+    if request.explain {
+        plan.notes.extend(explain(certificate, &survey));
+    }
+    plan.notes.extend(
+        survey
+            .no_suggestion
+            .iter()
+            .map(|why| format!("{}: no suggestion of the authority (ARI): {why}", certificate.name)),
+    );
+    Sketch { plan, intent, survey, choice, preflight, findings }
 }
 
 /// What certbot is called with.
@@ -113,6 +129,11 @@ pub(super) fn arguments(certificate: &Certificate, survey: &Survey, way: Way<'_>
             let value = conf.and_then(|conf| conf.value(&format!("renewalparams.{key}")));
             folders.extend(value.map(|value| (option, value.to_owned())));
         }
+    }
+    // For a rehearsal certbot goes to the staging of Let's Encrypt, whatever its renewal file says.
+    if rehearsal && survey.stored.is_some() {
+        let server = conf.and_then(|conf| conf.server()).filter(|server| *server != LETS_ENCRYPT);
+        folders.extend(server.map(|server| ("--server", server.to_owned())));
     }
     let kind = match &survey.stored {
         Some(_) => Kind::Renew,
@@ -146,7 +167,13 @@ pub(super) fn wanted(settings: &Settings, certificate: &Certificate, lineage: &s
     }
 }
 
-fn intend(certificate: &Certificate, request: Request, survey: &Survey, findings: &mut Vec<Finding>, context: &Context) -> (Intent, String) {
+fn intend(
+    certificate: &Certificate,
+    request: Request,
+    survey: &Survey,
+    findings: &mut Vec<Finding>,
+    context: &Context,
+) -> (Intent, String) {
     let nothing = (Intent::Nothing, String::new());
     let Some(stored) = &survey.stored else { return first(certificate, request, survey, findings, context) };
     if let Err(why) = &stored.conf {
@@ -161,15 +188,31 @@ fn intend(certificate: &Certificate, request: Request, survey: &Survey, findings
     }
     findings.extend(coherence(certificate, survey));
     findings.extend(twins(certificate, survey));
-    let Some(decision) = survey.decision.as_ref().filter(|_| findings.iter().all(|finding| finding.status != Status::Fail)) else {
+    let Some(decision) =
+        survey.decision.as_ref().filter(|_| findings.iter().all(|finding| finding.status != Status::Fail))
+    else {
         return nothing;
     };
-    let mut due = due(certificate, survey).unwrap_or_else(|| Finding::pass(DUE, &certificate.name, decision.to_string()));
+    let mut due =
+        due(certificate, survey).unwrap_or_else(|| Finding::pass(DUE, &certificate.name, decision.to_string()));
     if decision.reason == Reason::Clock {
         findings.push(due);
         return nothing;
     }
     if request.staging {
+        // Another authority than Let's Encrypt has no staging of its own: a rehearsal asks it too.
+        let own = stored.conf.as_ref().ok().and_then(|conf| conf.server()).is_some_and(|server| server != LETS_ENCRYPT);
+        let permission = survey.record.failures.as_ref().map(|failures| failures.permission(context.clock.now()));
+        if let Some(Permission::Wait { until, why, authority: true }) = permission.filter(|_| own) {
+            due.status = Status::Fail;
+            due.summary = format!("not rehearsed before {until}");
+            findings.push(
+                due.cause(why)
+                    .fix("wait: this authority has no staging, and every request makes it longer")
+                    .data("reason", "waiting"),
+            );
+            return nothing;
+        }
         findings.push(due);
         return (Intent::Rehearse, "to see whether a renewal would work; nothing is kept".to_owned());
     }
@@ -185,7 +228,8 @@ fn intend(certificate: &Certificate, request: Request, survey: &Survey, findings
     let permission = survey.record.failures.as_ref().map(|failures| failures.permission(context.clock.now()));
     match permission {
         Some(Permission::Wait { until, why, authority }) => {
-            let summary = format!("due, but not tried before {until}");
+            let what = if decision.is_due() { "due, but not tried" } else { "not tried" };
+            let summary = format!("{what} before {until}");
             let fix = match authority {
                 true => "wait: every request before that makes it longer".to_owned(),
                 false => format!(
@@ -204,7 +248,13 @@ fn intend(certificate: &Certificate, request: Request, survey: &Survey, findings
 }
 
 /// The lineage does not exist: it is asked for, where the operator has said what that takes.
-fn first(certificate: &Certificate, request: Request, survey: &Survey, findings: &mut Vec<Finding>, context: &Context) -> (Intent, String) {
+fn first(
+    certificate: &Certificate,
+    request: Request,
+    survey: &Survey,
+    findings: &mut Vec<Finding>,
+    context: &Context,
+) -> (Intent, String) {
     let why = format!("there is no lineage `{}` in `{}` yet", survey.lineage, certificate.directory.display());
     if !certificate.agree_tos {
         findings.push(
@@ -233,82 +283,6 @@ fn first(certificate: &Certificate, request: Request, survey: &Survey, findings:
     }
 }
 
-/// Whether the certificate is due, as a finding; `None` where nothing can be decided.
-pub(super) fn due(certificate: &Certificate, survey: &Survey) -> Option<Finding> {
-    let decision = survey.decision.as_ref()?;
-    let (status, summary) = match decision.reason {
-        Reason::Clock => (Status::Unknown, format!("cannot be decided: {decision}")),
-        Reason::Expired => (Status::Fail, decision.to_string()),
-        Reason::Floor | Reason::Suggested | Reason::Share => (Status::Warn, format!("due: {decision}")),
-        Reason::NotSuggested | Reason::Early => (Status::Pass, format!("not due: {decision}")),
-    };
-    let finding = Finding::new(DUE, &certificate.name, status, summary)
-        .data("reason", decision.reason.word())
-        .data("lineage", survey.lineage.clone())
-        .data("due", decision.at.to_string())
-        .data("not_after", decision.until.to_string())
-        .data("days_left", decision.left.as_hours().div_euclid(24));
-    let finding = match survey.record.ari.as_ref().and_then(|memory| memory.drawn.as_ref()) {
-        Some(drawn) => finding.data("ari", json!({"start": drawn.window.start, "end": drawn.window.end, "drawn": drawn.moment})),
-        None => finding,
-    };
-    let finding = match &survey.record.failures {
-        Some(failures) => finding.data("failures", failures.count).data("last_failure", failures.detail.clone()),
-        None => finding,
-    };
-    let finding = match &decision.note {
-        Some(note) => finding.cause(note.clone()),
-        None => finding,
-    };
-    Some(match decision.reason {
-        Reason::Clock => finding.fix("set the clock of this machine (timedatectl set-ntp true)"),
-        reason if matches!(reason, Reason::NotSuggested | Reason::Early) => finding,
-        _ => finding.fix(format!("run `mainstay renew-cert {}`", certificate.name)),
-    })
-}
-
-/// What is wrong with the files of the lineage.
-pub(super) fn coherence(certificate: &Certificate, survey: &Survey) -> Vec<Finding> {
-    let Some(stored) = &survey.stored else { return Vec::new() };
-    let faults = stored.lineage.faults();
-    let gone_back = survey.record.rolled_back.is_some() && survey.record.rolled_back == survey.current().map(|version| version.number);
-    let told = faults.iter().filter(|fault| !(fault.is_harmless() && gone_back));
-    let name = &certificate.name;
-    told.map(|fault| {
-        let status = if fault.is_harmless() { Status::Warn } else { Status::Fail };
-        let fix = match fault.is_mendable() {
-            true => format!("run `mainstay renew-cert {name} --repair`: it links to the newest version that is whole"),
-            false => "bring certbot's folder back from a backup, or compare the files by hand; nothing is renewed on it".to_owned(),
-        };
-        Finding::new(LINEAGE, name, status, format!("the files of `{}` are not as certbot leaves them", survey.lineage))
-            .observed(fault.to_string())
-            .expected("four links in live/ to one version of archive/")
-            .fix(fix)
-            .data("reason", fault.reason())
-    })
-    .collect()
-}
-
-fn twins(certificate: &Certificate, survey: &Survey) -> Vec<Finding> {
-    let served = |leaf: &[u8; 32]| survey.looks.iter().any(|look| look.leaf.as_ref().is_ok_and(|seen| seen.sha256 == *leaf));
-    let finding = |(twin, leaf): &(String, Option<[u8; 32]>)| {
-        let is_served = leaf.as_ref().is_some_and(served);
-        let (what, fix) = if is_served {
-            (
-                format!("the server reads `{twin}`, not `{}`", survey.lineage),
-                format!("point the server at live/{}/, then `certbot delete --cert-name {twin}`", survey.lineage),
-            )
-        } else {
-            (
-                format!("`{twin}` stands beside `{}`: it is renewed by nobody here", survey.lineage),
-                format!("see which of the two the server reads; remove the other (`certbot delete --cert-name {twin}`)"),
-            )
-        };
-        Finding::warn(LINEAGE, &certificate.name, what).fix(fix).data("reason", "twin")
-    };
-    survey.twins.iter().map(finding).collect()
-}
-
 fn title(certificate: &Certificate, intent: Intent, survey: &Survey) -> String {
     let name = &certificate.name;
     match intent {
@@ -320,7 +294,14 @@ fn title(certificate: &Certificate, intent: Intent, survey: &Survey) -> String {
     }
 }
 
-fn steps(plan: &mut Plan<Action>, certificate: &Certificate, survey: &Survey, choice: &Choice, preflight: Option<&Preflight>, what: (Action, &str, bool)) {
+fn steps(
+    plan: &mut Plan<Action>,
+    certificate: &Certificate,
+    survey: &Survey,
+    choice: &Choice,
+    preflight: Option<&Preflight>,
+    what: (Action, &str, bool),
+) {
     let (action, why, rehearse) = what;
     let lineage = &survey.lineage;
     let call = |way| {
@@ -333,11 +314,19 @@ fn steps(plan: &mut Plan<Action>, certificate: &Certificate, survey: &Survey, ch
     }
     let by_hand = |command: String| format!("by hand: {command}");
     if let Some(plugin) = &choice.plugin {
-        plan.steps.push(step(action, lineage.clone(), &format!("{why}; by certbot's own `{plugin}`, as its renewal file says")));
+        plan.steps.push(step(
+            action,
+            lineage.clone(),
+            &format!("{why}; by certbot's own `{plugin}`, as its renewal file says"),
+        ));
         plan.notes.push(by_hand(call(Way::Stored)));
     } else if let Some(webroot) = choice.webroots.first() {
         let folder = webroot.folder.display().to_string();
-        plan.steps.push(step(Action::Prove, folder, &format!("the folder {}; a token must come back for every name", webroot.how)));
+        plan.steps.push(step(
+            Action::Prove,
+            folder,
+            &format!("the folder {}; a token must come back for every name", webroot.how),
+        ));
         plan.steps.push(step(action, lineage.clone(), &format!("{why}; by webroot, nothing is stopped")));
         let way = if webroot.stored { Way::Stored } else { Way::Webroot(&webroot.inside) };
         plan.notes.push(by_hand(call(way)));
@@ -349,7 +338,8 @@ fn steps(plan: &mut Plan<Action>, certificate: &Certificate, survey: &Survey, ch
         }
     } else if let Some(preflight) = preflight {
         for stop in &preflight.stops {
-            plan.steps.push(Step { risk: Risk::Disruptive, ..step(Action::Stop, stop.title(), &format!("it {}", stop.how)) });
+            plan.steps
+                .push(Step { risk: Risk::Disruptive, ..step(Action::Stop, stop.title(), &format!("it {}", stop.how)) });
         }
         plan.steps.push(step(action, lineage.clone(), &format!("{why}; standalone")));
         for stop in preflight.stops.iter().rev() {
@@ -359,7 +349,9 @@ fn steps(plan: &mut Plan<Action>, certificate: &Certificate, survey: &Survey, ch
         let starts = preflight.stops.iter().rev().map(super::outage::Stop::start_by_hand);
         plan.notes.push(by_hand(stops.chain([call(Way::Standalone)]).chain(starts).collect::<Vec<_>>().join("; ")));
         plan.notes.extend(preflight.notes.iter().cloned());
-        plan.notes.extend(preflight.refusals.iter().map(|refusal| format!("will not work: {}: {}", refusal.subject, refusal.why)));
+        plan.notes.extend(
+            preflight.refusals.iter().map(|refusal| format!("will not work: {}: {}", refusal.subject, refusal.why)),
+        );
         if let Some(last) = survey.record.last.as_ref().and_then(|last| last.downtime) {
             plan.notes.push(format!("last time the site was away for {last:.1} s"));
         }
@@ -384,14 +376,15 @@ pub(super) fn would_stop(preflight: &Preflight) -> String {
     if titles.is_empty() {
         "certbot answers port 80, which nobody holds".to_owned()
     } else {
-        format!("{} is stopped for the renewal and started again", titles.join(" and "))
+        format!("{} would be stopped for the renewal and started again", titles.join(" and "))
     }
 }
 
 fn hooks(survey: &Survey) -> Vec<String> {
     let conf = survey.stored.as_ref().and_then(|stored| stored.conf.as_ref().ok());
     let told = |(key, hook): (&str, String)| {
-        let stops = ["stop", "down", "kill", "pause"].iter().any(|word| hook.split_whitespace().any(|other| other == *word));
+        let stops =
+            ["stop", "down", "kill", "pause"].iter().any(|word| hook.split_whitespace().any(|other| other == *word));
         let more = if stops { "; it stops something: take it out, mainstay does what is needed" } else { "" };
         format!("certbot will run the `{key}` of its renewal file: {hook}{more}")
     };
@@ -413,22 +406,13 @@ fn target(certificate: &Certificate) -> String {
 
 fn verify(certificate: &Certificate) -> Step<Action> {
     let targets = certificate.targets().into_iter().map(|(host, port)| format!("{host}:{port}"));
-    step(Action::Verify, targets.collect::<Vec<_>>().join(", "), "each address must serve the certificate that is on the disk")
+    step(
+        Action::Verify,
+        targets.collect::<Vec<_>>().join(", "),
+        "each address must serve the certificate that is on the disk",
+    )
 }
 
 fn step(action: Action, target: String, reason: &str) -> Step<Action> {
     Step { action, target, reason: reason.to_owned(), risk: Risk::Safe, requires: Vec::new(), owed: false }
-}
-
-/// The same with what failed before: a certificate that is due and cannot be renewed is on its way to its end.
-pub(super) fn with_failures(finding: Finding, survey: &Survey) -> Finding {
-    let is_due = survey.decision.as_ref().is_some_and(crate::rules::renewal::Decision::is_due);
-    match &survey.record.failures {
-        Some(failures) if is_due => {
-            let summary = format!("{}; its renewal failed {} times", finding.summary, failures.count);
-            let finding = Finding { status: Status::Fail, summary, ..finding };
-            finding.cause(failures.detail.clone()).data("reason", failures.reason.clone())
-        }
-        _ => finding,
-    }
 }

@@ -55,7 +55,9 @@ impl Record {
         let bytes = match file::read(&path, 1 << 20) {
             Ok(bytes) => bytes,
             Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(cause) => return Err(error().because(file::why(&cause)).hint("run as the user who renews the certificates")),
+            Err(cause) => {
+                return Err(error().because(file::why(&cause)).hint("run as the user who renews the certificates"));
+            }
         };
         serde_json::from_slice(&bytes)
             .map_err(|cause| error().because(cause).hint("remove it: only the memory of failed renewals is in it"))

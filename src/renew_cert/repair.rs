@@ -21,7 +21,14 @@ pub enum Mend {
 /// # Errors
 ///
 /// There is nothing to link to, or the links cannot be made.
-pub async fn mend(settings: &Settings, certificate: &Certificate, which: Mend, dry_run: bool, report: &mut Report, context: &Context) -> Result<()> {
+pub async fn mend(
+    settings: &Settings,
+    certificate: &Certificate,
+    which: Mend,
+    dry_run: bool,
+    report: &mut Report,
+    context: &Context,
+) -> Result<()> {
     let _lock = match dry_run {
         true => None,
         false => match lock(settings, certificate, report, context).await? {
@@ -39,24 +46,36 @@ pub async fn mend(settings: &Settings, certificate: &Certificate, which: Mend, d
         Error::new(Kind::Failed, format!("{what} of `{lineage}`")).because(why).hint(hint)
     };
     let Some(stored) = &survey.stored else {
-        return Err(failed(format!("there is no lineage in `{}`", certificate.directory.display()), "correct `directory`, or request it: `mainstay renew-cert`"));
+        return Err(failed(
+            format!("there is no lineage in `{}`", certificate.directory.display()),
+            "correct `directory`, or request it: `mainstay renew-cert`",
+        ));
     };
     let current = stored.lineage.current().map(|version| version.number);
     let faults = stored.lineage.faults();
     let number = match which {
         Mend::Back => {
-            let current = current.ok_or_else(|| failed("its links are broken".to_owned(), "run it with --repair first"))?;
+            let current =
+                current.ok_or_else(|| failed("its links are broken".to_owned(), "run it with --repair first"))?;
             let before = stored.lineage.before(current).ok_or_else(|| {
-                failed(format!("the archive holds no whole version before {current}"), "bring certbot's folder back from a backup")
+                failed(
+                    format!("the archive holds no whole version before {current}"),
+                    "bring certbot's folder back from a backup",
+                )
             })?;
             before.number
         }
         Mend::Newest => {
             if let Some(fault) = faults.iter().find(|fault| !fault.is_mendable()) {
-                return Err(failed(fault.to_string(), "bring certbot's folder back from a backup, or compare the files by hand"));
+                return Err(failed(
+                    fault.to_string(),
+                    "bring certbot's folder back from a backup, or compare the files by hand",
+                ));
             }
             let newest = stored.lineage.newest();
-            newest.ok_or_else(|| failed("the archive holds no whole version".to_owned(), "bring it back from a backup"))?.number
+            newest
+                .ok_or_else(|| failed("the archive holds no whole version".to_owned(), "bring it back from a backup"))?
+                .number
         }
     };
     let is_so = stored.lineage.linked().is_some_and(|linked| linked.number == number);

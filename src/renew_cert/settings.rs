@@ -79,7 +79,11 @@ pub enum Reload {
 impl Certificate {
     /// Where it must be served.
     pub fn targets(&self) -> Vec<(String, u16)> {
-        if self.verify.is_empty() { self.names.iter().map(|name| (name.clone(), 443)).collect() } else { self.verify.clone() }
+        if self.verify.is_empty() {
+            self.names.iter().map(|name| (name.clone(), 443)).collect()
+        } else {
+            self.verify.clone()
+        }
     }
 
     /// Whether certbot's folder is its default one, which need not be named.

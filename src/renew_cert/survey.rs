@@ -81,7 +81,8 @@ impl Survey {
             let stored = certbot::read(&certificate.directory, twin).ok()??;
             stored.lineage.current()?.leaf
         };
-        let twins = twins(&lineage, names.iter().map(String::as_str)).into_iter().map(|twin| (twin.to_owned(), leaf(twin)));
+        let twins =
+            twins(&lineage, names.iter().map(String::as_str)).into_iter().map(|twin| (twin.to_owned(), leaf(twin)));
         let twins = twins.collect();
         Ok(Self { lineage, stored, record, decision, looks, twins, no_suggestion })
     }
@@ -144,7 +145,8 @@ async fn suggest(certificate: &Certificate, stored: &Stored, record: &mut Record
     if record.ari.as_ref().is_some_and(|memory| !memory.is_stale(&identifier, now)) {
         return None;
     }
-    let written = stored.conf.as_ref().ok().and_then(|conf| conf.server()).or(certificate.server.as_ref().map(Url::as_str));
+    let written =
+        stored.conf.as_ref().ok().and_then(|conf| conf.server()).or(certificate.server.as_ref().map(Url::as_str));
     let directory = Url::parse(written.unwrap_or(LETS_ENCRYPT)).ok()?;
     let answer = acme::suggestion(context, &directory, &identifier, SUGGESTION).await;
     let (window, again, why) = match answer {

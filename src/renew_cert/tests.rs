@@ -66,8 +66,12 @@ struct Bench {
 struct Stage {
     le: PathBuf,
     play: Mutex<Play>,
-    loaded: Mutex<Arc<ServerConfig>>,
+    loaded: Arc<Mutex<Arc<ServerConfig>>>,
     load_fails: Mutex<Option<String>>,
+    /// How long the old workers still answer after a reload.
+    load_takes: Mutex<Duration>,
+    /// What the site answers.
+    status: Mutex<&'static str>,
     asked: Mutex<Vec<String>>,
 }
 
@@ -91,7 +95,12 @@ impl Runner for Stage {
             match &*self.load_fails.lock().unwrap() {
                 Some(why) => said(1, "", why),
                 None => {
-                    *self.loaded.lock().unwrap() = Arc::new(loaded(&self.le));
+                    let (slot, fresh) = (Arc::clone(&self.loaded), Arc::new(loaded(&self.le)));
+                    let takes = *self.load_takes.lock().unwrap();
+                    tokio::spawn(async move {
+                        tokio::time::sleep(takes).await;
+                        *slot.lock().unwrap() = fresh;
+                    });
                     said(0, "", "")
                 }
             }
@@ -117,18 +126,21 @@ impl Bench {
         write(&le.join("renewal/a.test.conf"), &testing::conf(&le, "a.test").replace("standalone", "dns-played"));
         let stage = Arc::new(Stage {
             play: Mutex::new(Box::new(|_| Err(Failure::Missing("not played".into())))),
-            loaded: Mutex::new(Arc::new(loaded(&le))),
+            loaded: Arc::new(Mutex::new(Arc::new(loaded(&le)))),
             load_fails: Mutex::default(),
+            load_takes: Mutex::default(),
+            status: Mutex::new("200 OK"),
             asked: Mutex::default(),
             le: le.clone(),
         });
         let shown = Arc::clone(&stage);
         let server = Server::accepting(move |tcp| {
             let acceptor = TlsAcceptor::from(Arc::clone(&shown.loaded.lock().unwrap()));
+            let answer = format!("HTTP/1.1 {}\r\nContent-Length: 0\r\n\r\n", shown.status.lock().unwrap());
             async move {
                 let Ok(mut stream) = acceptor.accept(tcp).await else { return };
                 let _ = stream.read(&mut [0; 4096]).await;
-                let _ = stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n").await;
+                let _ = stream.write_all(answer.as_bytes()).await;
             }
         })
         .await;
@@ -200,7 +212,10 @@ fn write(path: &Path, text: &str) {
 
 /// The finding of this id whose `data.reason` is this.
 fn found<'a>(report: &'a Report, id: &str, reason: &str) -> &'a Finding {
-    let found = report.findings.iter().find(|finding| finding.id == id && finding.data.get("reason").is_some_and(|word| word == reason));
+    let found = report
+        .findings
+        .iter()
+        .find(|finding| finding.id == id && finding.data.get("reason").is_some_and(|word| word == reason));
     found.unwrap_or_else(|| panic!("no {id} {reason}: {:#?}", report.findings))
 }
 
@@ -236,12 +251,21 @@ async fn a_renewal_is_loaded_compared_and_remembered() {
     bench.renews("Congratulations, all renewals succeeded", 0);
     let report = bench.run(Request::default()).await;
     assert_eq!(report.exit(), 0, "{:#?}", report.findings);
-    assert_eq!((done(&report, "renew"), done(&report, "reload"), done(&report, "verify")), (Some(Came::Done), Some(Came::Done), Some(Came::Done)));
+    assert_eq!(
+        (done(&report, "renew"), done(&report, "reload"), done(&report, "verify")),
+        (Some(Came::Done), Some(Came::Done), Some(Came::Done))
+    );
     assert_eq!(found(&report, "tls.served", "same").status, Status::Pass);
     let record = bench.record();
     assert_eq!((record.failures, record.last.unwrap().method.as_str()), (None, "dns-played"));
-    let call = bench.stage.asked.lock().unwrap().iter().find(|line| line.contains("renew --cert-name")).cloned().unwrap();
-    assert!(call.contains("renew --cert-name a.test --force-renewal --no-random-sleep-on-renew --non-interactive --config-dir"), "{call}");
+    let call =
+        bench.stage.asked.lock().unwrap().iter().find(|line| line.contains("renew --cert-name")).cloned().unwrap();
+    assert!(
+        call.contains(
+            "renew --cert-name a.test --force-renewal --no-random-sleep-on-renew --non-interactive --config-dir"
+        ),
+        "{call}"
+    );
     assert!(!call.contains("-hook") && !call.contains(" -q"), "{call}");
     // And then nothing is due.
     assert_eq!(bench.run(Request::default()).await.plan, None);
@@ -264,7 +288,11 @@ async fn renew_case_05_a_renewal_that_ends_with_1_all_the_same_is_loaded_and_tol
     bench.renews("The following renewals succeeded:\n  a.test\nThe following renewals failed:\n  two\n1 renew failure(s), 0 parse failure(s)", 1);
     let report = bench.run(Request::default()).await;
     assert_eq!((bench.asked("load"), done(&report, "verify")), (1, Some(Came::Done)));
-    assert!(report.findings.iter().any(|finding| finding.status == Status::Warn && finding.summary.contains("ended badly")), "{:#?}", report.findings);
+    assert!(
+        report.findings.iter().any(|finding| finding.status == Status::Warn && finding.summary.contains("ended badly")),
+        "{:#?}",
+        report.findings
+    );
 }
 
 #[tokio::test]
@@ -291,12 +319,16 @@ async fn renew_case_07_copies_are_never_renewed_blindly_and_repair_relinks_them(
     let (live, archive) = (bench.stage.le.join("live/a.test"), bench.stage.le.join("archive/a.test"));
     for item in Item::ALL {
         std::fs::remove_file(live.join(format!("{}.pem", item.stem()))).unwrap();
-        std::fs::copy(archive.join(format!("{}1.pem", item.stem())), live.join(format!("{}.pem", item.stem()))).unwrap();
+        std::fs::copy(archive.join(format!("{}1.pem", item.stem())), live.join(format!("{}.pem", item.stem())))
+            .unwrap();
     }
     let report = bench.run(Request::default()).await;
     let finding = found(&report, "certificate.lineage", "copies");
     assert_eq!((report.exit(), bench.asked("certbot")), (1, 0));
-    assert!(finding.observed.as_ref().unwrap().contains("copies of version 1") && finding.fix.as_ref().unwrap().contains("--repair"));
+    assert!(
+        finding.observed.as_ref().unwrap().contains("copies of version 1")
+            && finding.fix.as_ref().unwrap().contains("--repair")
+    );
     let report = bench.mend(Mend::Newest).await;
     assert_eq!((report.exit(), done(&report, "relink")), (0, Some(Came::Done)), "{:#?}", report.findings);
     bench.renews("fine", 0);
@@ -349,6 +381,16 @@ async fn renew_case_11_a_twin_that_the_server_reads_is_told_by_what_is_served() 
 }
 
 #[tokio::test]
+async fn renew_case_42_old_workers_may_answer_for_a_while_after_a_reload() {
+    let bench = Bench::new(DUE_DAY).await;
+    bench.renews("fine", 0);
+    *bench.stage.load_takes.lock().unwrap() = Duration::from_millis(900);
+    let report = bench.run(Request::default()).await;
+    assert_eq!((report.exit(), bench.asked("load")), (0, 1), "{:#?}", report.findings);
+    assert_eq!(found(&report, "tls.served", "same").status, Status::Pass);
+}
+
+#[tokio::test]
 async fn renew_case_44_a_rate_limit_is_kept_and_nothing_is_tried_before_its_time_even_by_force() {
     let mut bench = Bench::new(DUE_DAY).await;
     bench.says(
@@ -378,7 +420,12 @@ async fn renew_case_45_a_certbot_that_hangs_is_ended_and_tried_again_after_growi
     let report = bench.run(Request::default()).await;
     assert_eq!(found(&report, "certificate.renew", "deadline").status, Status::Fail);
     assert_eq!(found(&report, "tls.served", "same").status, Status::Pass, "the site is up and said to be");
-    for (now, tries) in [("2026-03-10T06:00:59Z", 1), ("2026-03-10T06:01:00Z", 2), ("2026-03-10T06:10:59Z", 2), ("2026-03-10T06:11:00Z", 3)] {
+    for (now, tries) in [
+        ("2026-03-10T06:00:59Z", 1),
+        ("2026-03-10T06:01:00Z", 2),
+        ("2026-03-10T06:10:59Z", 2),
+        ("2026-03-10T06:11:00Z", 3),
+    ] {
         bench.at(now);
         bench.run(Request::default()).await;
         assert_eq!(bench.asked("renew --cert-name"), tries, "{now}");
@@ -435,6 +482,15 @@ async fn renew_case_53_a_rehearsal_keeps_nothing_and_ends_our_own_pause() {
     let report = bench.run(Request { staging: true, ..Request::default() }).await;
     assert_eq!((done(&report, "rehearse"), bench.asked("--dry-run"), bench.asked("load")), (Some(Came::Done), 1, 0));
     assert_eq!(bench.record().failures, None);
+}
+
+#[tokio::test]
+async fn renew_case_57_a_site_that_answers_502_with_the_right_certificate_is_a_warning() {
+    let bench = Bench::new(DUE_DAY).await;
+    bench.renews("fine", 0);
+    *bench.stage.status.lock().unwrap() = "502 Bad Gateway";
+    let report = bench.run(Request::default()).await;
+    assert_eq!((report.exit(), found(&report, "certificate.renew", "status-5xx").status), (0, Status::Warn));
 }
 
 #[tokio::test]

@@ -72,7 +72,10 @@ impl Choice {
             (Some(Authenticator::Webroot(folders)), Some(conf)) => {
                 folders.len() == 1
                     && Path::new(&folders[0]) == folder
-                    && certificate.names.iter().all(|name| conf.webroot_of(name).is_some_and(|of| Path::new(of) == folder))
+                    && certificate
+                        .names
+                        .iter()
+                        .all(|name| conf.webroot_of(name).is_some_and(|of| Path::new(of) == folder))
             }
             _ => false,
         };
@@ -108,7 +111,10 @@ impl Choice {
             Form::Compose => Some(folder.to_owned()),
         };
         let Some(inside) = inside else {
-            self.notes.push(format!("the webroot `{}` is not mounted into certbot's container (`-v` in `certbot`)", folder.display()));
+            self.notes.push(format!(
+                "the webroot `{}` is not mounted into certbot's container (`-v` in `certbot`)",
+                folder.display()
+            ));
             return;
         };
         let stored = same(&inside);
@@ -140,8 +146,11 @@ async fn found(certificate: &Certificate, context: &Context) -> Result<Option<(P
             path: format!("{PATH}{token}"),
             front: None,
         };
-        let answer = evaluate(config, &question).map_err(|doubt| format!("no webroot was found for {name}: {doubt}"))?;
-        let file = answer.file.ok_or_else(|| format!("nginx serves no folder under {PATH} for {name} ({})", answer.server.at))?;
+        let answer =
+            evaluate(config, &question).map_err(|doubt| format!("no webroot was found for {name}: {doubt}"))?;
+        let file = answer
+            .file
+            .ok_or_else(|| format!("nginx serves no folder under {PATH} for {name} ({})", answer.server.at))?;
         let root = file.strip_suffix(&question.path).filter(|root| !root.is_empty());
         let root = root.ok_or_else(|| {
             format!("nginx serves {PATH} for {name} from `{file}`, which certbot's webroot cannot write to: its path must end in {PATH}")
@@ -156,7 +165,9 @@ async fn found(certificate: &Certificate, context: &Context) -> Result<Option<(P
     match &nginx.place {
         Place::Container { container, .. } => {
             let host = on_host(&mounts(&container.raw), Path::new(root));
-            let host = host.ok_or_else(|| format!("the webroot `{root}` exists only in {place}: mount a folder of this machine there"))?;
+            let host = host.ok_or_else(|| {
+                format!("the webroot `{root}` exists only in {place}: mount a folder of this machine there")
+            })?;
             Ok(Some((host, format!("is `{root}` of {place}"))))
         }
         _ => Ok(Some((PathBuf::from(root), format!("nginx on {place} serves")))),
@@ -169,7 +180,7 @@ async fn found(certificate: &Certificate, context: &Context) -> Result<Option<(P
 ///
 /// The webroot cannot be written to.
 pub(super) async fn proof(certificate: &Certificate, webroot: &Path, context: &Context) -> Result<Proof> {
-    let token = Token::place(webroot)?;
+    let mut token = Token::place(webroot)?;
     let here = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 80);
     let each = certificate.names.iter().map(|name| {
         let text = &token.text;
@@ -185,5 +196,10 @@ pub(super) async fn proof(certificate: &Certificate, webroot: &Path, context: &C
         }
     });
     let probes = join_all(each).await.concat();
-    Ok(prove(&certificate.name, &certificate.names, &probes))
+    let proof = prove(&certificate.name, &certificate.names, &probes);
+    if proof.against.is_empty() {
+        // certbot writes into a webroot only where it is there already.
+        token.keep_folders();
+    }
+    Ok(proof)
 }

@@ -34,7 +34,10 @@ fn a_file_with_backups_and_no_site_is_something_to_check() {
 #[test]
 fn names_choose_and_a_wrong_one_is_told_with_what_there_is() {
     let world = world();
-    world.run(&["check", "ap"]).expect_code(2).expect_text("nothing in the configuration has this name; there are `app`");
+    world
+        .run(&["check", "ap"])
+        .expect_code(2)
+        .expect_text("nothing in the configuration has this name; there are `app`");
     world.run(&["check", "app", "--only", "tls"]).expect_code(2).expect_text("leave no check over");
     let explained = world.run(&["check", "app", "--explain"]);
     explained.expect_text("ls -l ").expect_text("git ls-files -- .env*");

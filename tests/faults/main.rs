@@ -14,5 +14,6 @@ mod outage;
 #[path = "../cli/program.rs"]
 #[expect(dead_code, reason = "the tests of the command line use more of it")]
 mod program;
+mod renewal;
 mod scene;
 mod tree;

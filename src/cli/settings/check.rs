@@ -13,8 +13,8 @@ use url::Url;
 use super::{backup_settings, renew_cert_settings, shown, usage};
 use crate::{
     check::{
-        self, Addresses, Backup, Certificate, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve, Settings, Site,
-        TlsPolicy,
+        self, Addresses, Backup, Certificate, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve,
+        Settings, Site, TlsPolicy,
     },
     cli::{
         args::CheckArgs,
@@ -142,8 +142,11 @@ fn address(typed: &str, sites: &[model::Site], others: &[&str]) -> Result<model:
     let looks_like_address = is_ip || typed.contains("://") || typed.contains(['.', ':']) || typed.starts_with('[');
     if !looks_like_address {
         let mut names: Vec<&str> = sites.iter().map(|site| site.name.as_str()).collect();
-        names.extend(others.iter().filter(|other| sites.iter().all(|site| site.name != **other)));
-        names.dedup();
+        for other in others {
+            if !names.contains(other) {
+                names.push(other);
+            }
+        }
         let error = match names.as_slice() {
             [] => error("it is not an address, and nothing in the configuration has this name".into()),
             _ => error(format!("nothing in the configuration has this name; there are `{}`", names.join("`, `"))),

@@ -98,7 +98,8 @@ verify = [\"prime.example.edu:8443\", \"127.0.0.1:443\"]
         let place = tempfile::tempdir().unwrap();
         let file = place.path().join("mainstay.toml");
         std::fs::write(&file, FILE).unwrap();
-        let context = Context::real(BTreeMap::from([("MAINSTAY_STATE".into(), "/state".into())]), place.path().to_owned());
+        let context =
+            Context::real(BTreeMap::from([("MAINSTAY_STATE".into(), "/state".into())]), place.path().to_owned());
         let loaded = load(Some(&file), &context)?.unwrap();
         let names: Vec<String> = names.iter().map(ToString::to_string).collect();
         renew_cert_settings(&loaded, &names, &context)

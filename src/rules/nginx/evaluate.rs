@@ -279,17 +279,21 @@ impl<'a> Walk<'a> {
             Some((*level, line))
         });
         let file = match place {
-            Some((level, line)) if line.name == "alias" => match (self.variables.expand(line.arg()), location::prefix(level)) {
-                // The prefix is replaced; an expression's alias is the whole path.
-                (Value::Known(alias), Some(prefix)) => {
-                    self.variables.path.strip_prefix(prefix).map(|rest| format!("{alias}{rest}"))
+            Some((level, line)) if line.name == "alias" => {
+                match (self.variables.expand(line.arg()), location::prefix(level)) {
+                    // The prefix is replaced; an expression's alias is the whole path.
+                    (Value::Known(alias), Some(prefix)) => {
+                        self.variables.path.strip_prefix(prefix).map(|rest| format!("{alias}{rest}"))
+                    }
+                    (Value::Known(alias), None) => Some(alias),
+                    _ => None,
                 }
-                (Value::Known(alias), None) => Some(alias),
-                _ => None,
-            },
-            Some((_, line)) => self.variables.expand(line.arg()).known().map(|root| {
-                format!("{}{}", root.trim_end_matches('/'), self.variables.path)
-            }),
+            }
+            Some((_, line)) => self
+                .variables
+                .expand(line.arg())
+                .known()
+                .map(|root| format!("{}{}", root.trim_end_matches('/'), self.variables.path)),
             // nginx's own `html` lies below a prefix that is compiled in.
             None => None,
         };

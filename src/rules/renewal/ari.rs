@@ -3,7 +3,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use x509_parser::{extensions::ParsedExtension, prelude::{FromDer, X509Certificate}};
+use x509_parser::{
+    extensions::ParsedExtension,
+    prelude::{FromDer, X509Certificate},
+};
 
 /// The window that an authority suggests.
 #[derive(Clone, Debug, Deserialize, Eq, PartialEq, Serialize)]
@@ -110,7 +113,14 @@ impl Memory {
     }
 
     /// What is remembered after another answer; a window that is still the same keeps its moment.
-    pub fn after(before: Option<&Self>, certificate: &str, window: Option<Window>, again: Timestamp, now: Timestamp, random: u64) -> Self {
+    pub fn after(
+        before: Option<&Self>,
+        certificate: &str,
+        window: Option<Window>,
+        again: Timestamp,
+        now: Timestamp,
+        random: u64,
+    ) -> Self {
         let known = before.filter(|before| before.certificate == certificate).and_then(|before| before.drawn.clone());
         let drawn = match (window, known) {
             (Some(window), Some(known)) if known.window == window => Some(known),
@@ -150,7 +160,10 @@ mod tests {
         for (body, why) in [
             (&b"<html>"[..], "it is no JSON"),
             (b"{}", "it has no suggestedWindow.start"),
-            (br#"{"suggestedWindow": {"start": "soon", "end": "2025-01-03T04:00:00Z"}}"#, "suggestedWindow.start is no time"),
+            (
+                br#"{"suggestedWindow": {"start": "soon", "end": "2025-01-03T04:00:00Z"}}"#,
+                "suggestedWindow.start is no time",
+            ),
             (
                 br#"{"suggestedWindow": {"start": "2025-01-03T04:00:00Z", "end": "2025-01-03T04:00:00Z"}}"#,
                 "the window ends",
@@ -163,7 +176,10 @@ mod tests {
     #[test]
     fn the_moment_is_drawn_once_and_kept_while_the_window_stays() {
         let now = at("2026-01-01T00:00:00Z");
-        let (first, other) = (window("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z"), window("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"));
+        let (first, other) = (
+            window("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z"),
+            window("2026-01-01T00:00:00Z", "2026-01-01T01:00:00Z"),
+        );
         let memory = Memory::after(None, "a.b", Some(first.clone()), again(None, now), now, 12_345);
         assert_eq!(memory.drawn.as_ref().unwrap().moment, at("2026-02-01T03:25:45Z"));
         let same = Memory::after(Some(&memory), "a.b", Some(first), again(None, now), now, 99);
@@ -188,8 +204,17 @@ mod tests {
         ] {
             assert_eq!(again(header, now), at(expected), "{header:?}");
         }
-        let memory = Memory::after(None, "a.b", Some(window("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z")), again(None, now), now, 0);
-        assert!(!memory.is_stale("a.b", at("2026-01-01T05:59:59Z")) && memory.is_stale("a.b", at("2026-01-01T06:00:00Z")));
+        let memory = Memory::after(
+            None,
+            "a.b",
+            Some(window("2026-02-01T00:00:00Z", "2026-02-02T00:00:00Z")),
+            again(None, now),
+            now,
+            0,
+        );
+        assert!(
+            !memory.is_stale("a.b", at("2026-01-01T05:59:59Z")) && memory.is_stale("a.b", at("2026-01-01T06:00:00Z"))
+        );
         assert!(memory.is_stale("c.d", now) && memory.is_stale("a.b", at("2025-01-01T00:00:00Z")));
         assert!(memory.fresh("a.b", at("2026-01-02T05:59:59Z")).is_some());
         assert!(memory.fresh("a.b", at("2026-01-02T06:00:00Z")).is_none() && memory.fresh("c.d", now).is_none());

@@ -44,7 +44,14 @@ pub enum Permission {
 
 impl Failures {
     /// The next failure after those so far.
-    pub fn after(before: Option<&Self>, reason: &str, detail: String, retry_after: Option<Timestamp>, authority: bool, now: Timestamp) -> Self {
+    pub fn after(
+        before: Option<&Self>,
+        reason: &str,
+        detail: String,
+        retry_after: Option<Timestamp>,
+        authority: bool,
+        now: Timestamp,
+    ) -> Self {
         let count = before.map_or(0, |before| before.count).saturating_add(1);
         Self { count, at: now, reason: reason.to_owned(), detail, retry_after, authority }
     }

@@ -62,11 +62,16 @@ impl Call<'_> {
     pub fn arguments(&self) -> Vec<String> {
         let mut words: Vec<String> = match &self.kind {
             // Without a terminal certbot 2 to 5 sleeps up to 8 minutes before a renewal, while the site would be stopped.
-            Kind::Renew => {
-                ["renew", "--cert-name", self.name, "--force-renewal", "--no-random-sleep-on-renew", "--non-interactive"]
-                    .map(str::to_owned)
-                    .to_vec()
-            }
+            Kind::Renew => [
+                "renew",
+                "--cert-name",
+                self.name,
+                "--force-renewal",
+                "--no-random-sleep-on-renew",
+                "--non-interactive",
+            ]
+            .map(str::to_owned)
+            .to_vec(),
             Kind::Request { names, email, key_type, server } => {
                 let mut words = vec!["certonly".to_owned(), "--cert-name".to_owned(), self.name.to_owned()];
                 words.extend(names.iter().flat_map(|name| ["-d".to_owned(), name.clone()]));
@@ -185,14 +190,26 @@ mod tests {
             call.arguments().join(" "),
             "renew --cert-name prime --force-renewal --no-random-sleep-on-renew --non-interactive"
         );
-        let call = Call { way: Way::Webroot(Path::new("/srv/w")), folders: vec![("--config-dir", "/le".to_owned())], rehearsal: true, ..call };
-        assert!(call.arguments().join(" ").ends_with("--non-interactive --webroot -w /srv/w --config-dir /le --dry-run"));
+        let call = Call {
+            way: Way::Webroot(Path::new("/srv/w")),
+            folders: vec![("--config-dir", "/le".to_owned())],
+            rehearsal: true,
+            ..call
+        };
+        assert!(
+            call.arguments().join(" ").ends_with("--non-interactive --webroot -w /srv/w --config-dir /le --dry-run")
+        );
     }
 
     #[test]
     fn a_first_request_names_everything() {
         let names = words("a.test b.test");
-        let kind = Kind::Request { names: &names, email: Some("ops@a.test"), key_type: "ecdsa", server: Some("https://ca.test/dir") };
+        let kind = Kind::Request {
+            names: &names,
+            email: Some("ops@a.test"),
+            key_type: "ecdsa",
+            server: Some("https://ca.test/dir"),
+        };
         let call = Call { name: "prime", kind, way: Way::Standalone, rehearsal: false, folders: vec![] };
         assert_eq!(
             call.arguments().join(" "),
@@ -226,7 +243,9 @@ mod tests {
 
     #[test]
     fn a_webroot_is_found_in_the_container_of_certbot() {
-        let command = words("docker run -v /srv/w:/www:ro --volume=/etc/letsencrypt:/etc/letsencrypt --mount type=bind,source=/data,target=/d c");
+        let command = words(
+            "docker run -v /srv/w:/www:ro --volume=/etc/letsencrypt:/etc/letsencrypt --mount type=bind,source=/data,target=/d c",
+        );
         let inside = |path: &str| inside(&command, Path::new(path)).map(|path| path.display().to_string());
         assert_eq!(inside("/srv/w").as_deref(), Some("/www"));
         assert_eq!(inside("/srv/w/x").as_deref(), Some("/www/x"));

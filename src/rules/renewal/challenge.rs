@@ -7,7 +7,10 @@ use std::{fmt, net::IpAddr};
 
 use url::Url;
 
-use crate::{report::Finding, rules::http::{Answer, HttpFailure}};
+use crate::{
+    report::Finding,
+    rules::http::{Answer, HttpFailure},
+};
 
 /// Where the authority looks, with a slash at its end.
 pub const PATH: &str = "/.well-known/acme-challenge/";
@@ -121,7 +124,8 @@ pub fn prove(subject: &str, names: &[String], probes: &[Probe]) -> Proof {
         }
         for probe in of_name.iter().filter(|probe| probe.aim == Aim::Public).filter(missed) {
             let Err(why) = &probe.outcome else { continue };
-            let elsewhere = probe.address.is_ipv6() && !matches!(why, Missed::NoAnswer(failure) if !failure.is_the_sites());
+            let elsewhere =
+                probe.address.is_ipv6() && !matches!(why, Missed::NoAnswer(failure) if !failure.is_the_sites());
             if elsewhere {
                 proof.against.push(format!("{name} at {}: {why}", probe.address));
                 proof.fix.get_or_insert(format!(
@@ -155,7 +159,9 @@ impl Missed {
             }
             Self::Other(_) => "give /.well-known/acme-challenge/ a location of its own in the server on port 80",
             Self::NoAnswer(_) => "see whether the web server runs and port 80 leads to it",
-            Self::Redirect(_) => "serve /.well-known/acme-challenge/ without a redirect, or redirect to https on port 443",
+            Self::Redirect(_) => {
+                "serve /.well-known/acme-challenge/ without a redirect, or redirect to https on port 443"
+            }
         }
         .to_owned()
     }
@@ -175,7 +181,9 @@ impl Missed {
 impl fmt::Display for Missed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Forbidden(text) | Self::NotFound(text) | Self::Other(text) | Self::Redirect(text) => f.write_str(text),
+            Self::Forbidden(text) | Self::NotFound(text) | Self::Other(text) | Self::Redirect(text) => {
+                f.write_str(text)
+            }
             Self::NoAnswer(failure) => failure.fmt(f),
         }
     }
@@ -248,10 +256,8 @@ mod tests {
     #[test]
     fn renew_case_12_a_wrong_webroot_is_found_for_each_name_before_the_authority_is_asked() {
         let names = ["a.test".to_owned(), "b.test".to_owned()];
-        let probes = [
-            probe("a.test", "127.0.0.1", Aim::Local, Ok(())),
-            probe("b.test", "127.0.0.1", Aim::Local, not_found()),
-        ];
+        let probes =
+            [probe("a.test", "127.0.0.1", Aim::Local, Ok(())), probe("b.test", "127.0.0.1", Aim::Local, not_found())];
         let proof = prove("prime", &names, &probes);
         assert_eq!(proof.against, ["b.test at 127.0.0.1: http://a.test answers 404"]);
         assert!(proof.fix.unwrap().contains("`webroot`"));

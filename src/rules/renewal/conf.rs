@@ -151,7 +151,8 @@ pub fn put_back(before: &str, after: &str) -> Result<String, String> {
     for entry in new.iter().filter(is_ours) {
         kept[entry.lines.clone()].fill(false);
     }
-    let is_map = |line: &str| line.trim().starts_with("[[") && section(line).is_some_and(|(_, name)| name == "webroot_map");
+    let is_map =
+        |line: &str| line.trim().starts_with("[[") && section(line).is_some_and(|(_, name)| name == "webroot_map");
     for (at, line) in lines.iter().enumerate() {
         if is_map(line) {
             kept[at] = false;
@@ -326,7 +327,8 @@ key_type = rsa
 ";
 
     fn webroot(version: &str) -> String {
-        let text = STANDALONE.replace("authenticator = standalone\n", "authenticator = webroot\nwebroot_path = /srv/w,\n");
+        let text =
+            STANDALONE.replace("authenticator = standalone\n", "authenticator = webroot\nwebroot_path = /srv/w,\n");
         text.replace("2.1.0", version)
             + "[[webroot_map]]\napp.example.test = /srv/w\nwww.example.test = /srv/w\n\n[acme_renewal_info]\nari_retry_after = 2026-11-25T18:00:00\n"
     }

@@ -65,10 +65,15 @@ pub fn decide(validity: Validity, drawn: Option<&Drawn>, now: Timestamp) -> Deci
     if now + SKEW < from || lifetime <= SignedDuration::ZERO {
         return decision(Reason::Clock, from);
     }
-    let floor = until - lifetime / 20;
+    // A person reads these: no fractions of a second.
+    let whole = |at: Timestamp| Timestamp::from_second(at.as_second()).unwrap_or(at);
+    let floor = whole(until - lifetime / 20);
     let overridden = |decision: Decision| match drawn {
         Some(drawn) if drawn.moment > now => Decision {
-            note: Some(format!("the authority suggests {} to {}, which is too late", drawn.window.start, drawn.window.end)),
+            note: Some(format!(
+                "the authority suggests {} to {}, which is too late",
+                drawn.window.start, drawn.window.end
+            )),
             ..decision
         },
         _ => decision,
@@ -80,12 +85,12 @@ pub fn decide(validity: Validity, drawn: Option<&Drawn>, now: Timestamp) -> Deci
         return overridden(decision(Reason::Floor, floor));
     }
     if let Some(drawn) = drawn {
-        let at = drawn.moment.min(floor);
-        let reason = if now >= drawn.moment { Reason::Suggested } else { Reason::NotSuggested };
+        let at = whole(drawn.moment).min(floor);
+        let reason = if now >= at { Reason::Suggested } else { Reason::NotSuggested };
         return decision(reason, at);
     }
     let share = if lifetime < SHORT { lifetime / 2 } else { lifetime / 3 };
-    let at = until - share;
+    let at = whole(until - share);
     decision(if now >= at { Reason::Share } else { Reason::Early }, at)
 }
 

@@ -165,8 +165,11 @@ impl Lineage {
         if of(|link| matches!(link, Link::Copy { .. })).next().is_some() {
             faults.push(Fault::Copies(self.copied()));
         }
-        let mut numbers: Vec<u32> =
-            self.live.values().filter_map(|link| if let Link::To(number) = link { Some(*number) } else { None }).collect();
+        let mut numbers: Vec<u32> = self
+            .live
+            .values()
+            .filter_map(|link| if let Link::To(number) = link { Some(*number) } else { None })
+            .collect();
         numbers.sort_unstable();
         numbers.dedup();
         match numbers[..] {
@@ -257,7 +260,8 @@ impl fmt::Display for Fault {
 /// The lineages beside `name` that certbot made for a subset of its names: `NAME-0001`, `NAME-0002`.
 pub fn twins<'a>(name: &str, others: impl IntoIterator<Item = &'a str>) -> Vec<&'a str> {
     let suffix = |other: &str| other.strip_prefix(name)?.strip_prefix('-').map(str::to_owned);
-    let is_twin = |other: &&str| suffix(other).is_some_and(|rest| rest.len() == 4 && rest.bytes().all(|b| b.is_ascii_digit()));
+    let is_twin =
+        |other: &&str| suffix(other).is_some_and(|rest| rest.len() == 4 && rest.bytes().all(|b| b.is_ascii_digit()));
     others.into_iter().filter(is_twin).collect()
 }
 

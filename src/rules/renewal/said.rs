@@ -73,7 +73,11 @@ pub fn read(text: &str, ending: &str, now: Timestamp) -> Trouble {
         Word::Port
     } else if has("reported these problems:") || has("Some challenges have failed") {
         Word::Challenge
-    } else if has("No space left on device") || has("Read-only file system") || has("Permission denied") || has("Disk quota") {
+    } else if has("No space left on device")
+        || has("Read-only file system")
+        || has("Permission denied")
+        || has("Disk quota")
+    {
         Word::Disk
     } else if has(":serverInternal")
         || has("Service Unavailable")
@@ -111,7 +115,10 @@ pub fn read(text: &str, ending: &str, now: Timestamp) -> Trouble {
 
 /// What a hook of the renewal configuration said, where one failed: certbot ends with 0 all the same.
 pub fn failed_hook(text: &str) -> Option<&str> {
-    text.lines().map(str::trim).find(|line| line.contains("-hook") && line.contains("reported error code") || line.contains("hook command") && line.contains("returned error code"))
+    text.lines().map(str::trim).find(|line| {
+        line.contains("-hook") && line.contains("reported error code")
+            || line.contains("hook command") && line.contains("returned error code")
+    })
 }
 
 impl Word {
@@ -139,7 +146,18 @@ impl Word {
 
     /// Whether the authority was asked: such a failure counts against its limits and is rehearsed before the next try.
     pub fn is_authoritys(self) -> bool {
-        matches!(self, Self::Authority | Self::BadNonce | Self::Challenge | Self::Deadline | Self::Other | Self::RateLimit | Self::Refused | Self::Account | Self::Nothing)
+        matches!(
+            self,
+            Self::Authority
+                | Self::BadNonce
+                | Self::Challenge
+                | Self::Deadline
+                | Self::Other
+                | Self::RateLimit
+                | Self::Refused
+                | Self::Account
+                | Self::Nothing
+        )
     }
 
     /// What to do about it.
@@ -156,11 +174,15 @@ impl Word {
             Self::Deadline => "see whether the authority answers; raise `deadline` where it is only slow",
             Self::Disk => "make room, or run with sudo",
             Self::Hook => "correct the command in the renewal file, or take it out: mainstay reloads the server itself",
-            Self::Locked => "wait for the other certbot (a timer of the distribution?) and run it again; never delete its lock files",
+            Self::Locked => {
+                "wait for the other certbot (a timer of the distribution?) and run it again; never delete its lock files"
+            }
             Self::Missing => "install certbot (`apt install certbot`), or name the command in `certbot`",
             Self::Nothing => "read what certbot says; `certbot certificates` shows what it knows",
             Self::Other => "read what certbot says, and its log in /var/log/letsencrypt",
-            Self::Port => "find out what holds port 80 (`ss -ltnp sport = :80`) and stop it, or use `method = \"webroot\"`",
+            Self::Port => {
+                "find out what holds port 80 (`ss -ltnp sport = :80`) and stop it, or use `method = \"webroot\"`"
+            }
             Self::RateLimit => "nothing before the time that the authority names: every try makes it longer",
             Self::Signal => "run it again",
             Self::Refused => "see whether the authority may issue for these names (CAA records, its policy)",
@@ -194,8 +216,20 @@ fn unexpected(lines: &[&str]) -> Option<String> {
 
 /// The last line that says something.
 fn last(lines: &[&str]) -> Option<String> {
-    let noise = ["- - -", "Saving debug log", "Ask for help", "If you like", "* Donating", "All ", "1 renew failure", "Processing "];
-    let telling = lines.iter().rev().find(|line| !noise.iter().any(|start| line.starts_with(start)) && !line.ends_with("(failure)"));
+    let noise = [
+        "- - -",
+        "Saving debug log",
+        "Ask for help",
+        "If you like",
+        "* Donating",
+        "All ",
+        "1 renew failure",
+        "Processing ",
+    ];
+    let telling = lines
+        .iter()
+        .rev()
+        .find(|line| !noise.iter().any(|start| line.starts_with(start)) && !line.ends_with("(failure)"));
     telling.map(|line| (*line).to_owned())
 }
 
@@ -208,7 +242,10 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
         if let Ok(moment) = first.to_ascii_uppercase().parse::<Timestamp>() {
             return Some(moment);
         }
-        if let Some(civil) = words.get(1).and_then(|time| format!("{first}T{}", time.trim_end_matches([',', ':', '.'])).parse::<DateTime>().ok()) {
+        if let Some(civil) = words
+            .get(1)
+            .and_then(|time| format!("{first}T{}", time.trim_end_matches([',', ':', '.'])).parse::<DateTime>().ok())
+        {
             return Offset::UTC.to_timestamp(civil).ok();
         }
     }
@@ -217,10 +254,10 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Timestamp> {
     now.checked_add(SignedDuration::from_secs(seconds)).ok()
 }
 
-/// Without line ends and control characters, at most 400 letters.
+/// Without line ends and control characters, at most 240 letters.
 fn one_line(text: &str) -> String {
     let plain: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    let mut short: String = plain.trim().chars().take(400).collect();
+    let mut short: String = plain.trim().chars().take(240).collect();
     if short.len() < plain.trim().len() {
         short.push('…');
     }
@@ -231,7 +268,11 @@ impl Trouble {
     /// certbot was ended at its deadline.
     pub fn deadline(after: std::time::Duration) -> Self {
         let after = span(SignedDuration::try_from(after).unwrap_or(SignedDuration::MAX));
-        Self { word: Word::Deadline, detail: format!("certbot did not end within {after} and was ended"), retry_after: None }
+        Self {
+            word: Word::Deadline,
+            detail: format!("certbot did not end within {after} and was ended"),
+            retry_after: None,
+        }
     }
 }
 
@@ -260,7 +301,10 @@ mod tests {
             "urn:ietf:params:acme:error:rateLimited :: There were too many requests of a given type :: too many certificates (5) already \
              issued for this exact set of identifiers in the last 168h0m0s, retry after 2026-12-01 00:00:00 UTC: see https://letsencrypt.org/docs/rate-limits/",
         ));
-        assert_eq!((limited.word, limited.retry_after), (Word::RateLimit, Some("2026-12-01T00:00:00Z".parse().unwrap())));
+        assert_eq!(
+            (limited.word, limited.retry_after),
+            (Word::RateLimit, Some("2026-12-01T00:00:00Z".parse().unwrap()))
+        );
         let header = said(&failed("urn:ietf:params:acme:error:rateLimited :: Retry-After: 122400"));
         assert_eq!(header.retry_after, Some("2026-11-26T10:00:00Z".parse().unwrap()));
         assert_eq!(said(&failed("urn:ietf:params:acme:error:rateLimited :: too many")).retry_after, None);
@@ -277,7 +321,9 @@ mod tests {
             assert_eq!(trouble.word, Word::Authority, "{error}");
             assert!(error.starts_with(&trouble.detail[..20]), "{trouble:?}");
         }
-        let rejected = said("An unexpected error occurred:\nurn:ietf:params:acme:error:rejectedIdentifier :: not allowed\nAsk for help\n");
+        let rejected = said(
+            "An unexpected error occurred:\nurn:ietf:params:acme:error:rejectedIdentifier :: not allowed\nAsk for help\n",
+        );
         assert_eq!((rejected.word, rejected.detail.ends_with("not allowed")), (Word::Refused, true));
         let late = Trouble::deadline(std::time::Duration::from_secs(300));
         assert_eq!(late.detail, "certbot did not end within 5 minutes and was ended");
@@ -285,7 +331,11 @@ mod tests {
 
     #[test]
     fn renew_case_46_a_refused_nonce_is_told_apart() {
-        assert_eq!(said(&failed("urn:ietf:params:acme:error:badNonce :: The client sent an unacceptable anti-replay nonce")).word, Word::BadNonce);
+        assert_eq!(
+            said(&failed("urn:ietf:params:acme:error:badNonce :: The client sent an unacceptable anti-replay nonce"))
+                .word,
+            Word::BadNonce
+        );
     }
 
     #[test]
@@ -295,14 +345,20 @@ mod tests {
         ));
         assert_eq!(unknown.word, Word::Account);
         assert!(unknown.word.fix().contains("from a backup"));
-        let none = said(&failed("You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags."));
+        let none = said(&failed(
+            "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.",
+        ));
         assert_eq!(none.word, Word::Account);
     }
 
     #[test]
     fn renew_case_48_another_certbot_is_waited_for() {
-        let locked = said("Another instance of Certbot is already running.\nAsk for help or search for solutions at …\n");
-        assert_eq!((locked.word, locked.detail.as_str()), (Word::Locked, "Another instance of Certbot is already running."));
+        let locked =
+            said("Another instance of Certbot is already running.\nAsk for help or search for solutions at …\n");
+        assert_eq!(
+            (locked.word, locked.detail.as_str()),
+            (Word::Locked, "Another instance of Certbot is already running.")
+        );
         assert!(!locked.word.is_authoritys() && locked.word.fix().contains("never delete"));
     }
 
@@ -331,16 +387,25 @@ mod tests {
 
     #[test]
     fn what_certbot_cannot_read_and_what_it_cannot_write_are_told() {
-        assert_eq!(said("No certificate found with name nope (expected /le/renewal/nope.conf).\n").word, Word::Configuration);
+        assert_eq!(
+            said("No certificate found with name nope (expected /le/renewal/nope.conf).\n").word,
+            Word::Configuration
+        );
         assert_eq!(said("Renewal configuration file /le/renewal/two.conf is broken.\nThe error was: expected /le/live/two/cert.pem to be a symlink\n1 renew failure(s), 1 parse failure(s)").word, Word::Configuration);
         assert_eq!(said(&failed("[Errno 28] No space left on device: '/le/archive/a/privkey2.pem'")).word, Word::Disk);
         let nothing = said("");
-        assert_eq!((nothing.word, nothing.detail.as_str()), (Word::Other, "certbot exited with status 1 and said nothing"));
+        assert_eq!(
+            (nothing.word, nothing.detail.as_str()),
+            (Word::Other, "certbot exited with status 1 and said nothing")
+        );
     }
 
     #[test]
     fn a_failed_hook_is_found_although_certbot_ends_well() {
-        assert_eq!(failed_hook("x\nHook 'deploy-hook' reported error code 3\n"), Some("Hook 'deploy-hook' reported error code 3"));
+        assert_eq!(
+            failed_hook("x\nHook 'deploy-hook' reported error code 3\n"),
+            Some("Hook 'deploy-hook' reported error code 3")
+        );
         assert_eq!(failed_hook("Congratulations"), None);
     }
 }

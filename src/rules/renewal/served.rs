@@ -102,7 +102,8 @@ fn shown(look: &Look) -> Served {
 fn elsewhere(subject: &str, look: &Look) -> Finding {
     match &look.leaf {
         Ok(leaf) => {
-            let summary = format!("{} at {} is served by another machine with another certificate", look.name, look.address);
+            let summary =
+                format!("{} at {} is served by another machine with another certificate", look.name, look.address);
             Finding::warn("tls.served", subject, summary)
                 .observed(format!("valid {} to {}; this machine serves the one on the disk", leaf.from, leaf.until))
                 .cause("a CDN, a load balancer or a second server answers there")
@@ -194,8 +195,12 @@ mod tests {
         assert_eq!(judged(&looks), [told(Status::Pass, "same"), told(Status::Warn, "hairpin")]);
         let looks = [look("the DNS", Aim::Public, unseen(true)), here];
         assert_eq!(judged(&looks), [told(Status::Pass, "same"), told(Status::Warn, "hairpin")]);
-        let looks = [look("192.0.2.1:443", Aim::Public, unseen(false)), look("127.0.0.1:443", Aim::Local, unseen(false))];
-        assert_eq!((need(&new(), &[], &looks), judged(&looks)[0].clone()), (Need::Look, told(Status::Unknown, "not-served")));
+        let looks =
+            [look("192.0.2.1:443", Aim::Public, unseen(false)), look("127.0.0.1:443", Aim::Local, unseen(false))];
+        assert_eq!(
+            (need(&new(), &[], &looks), judged(&looks)[0].clone()),
+            (Need::Look, told(Status::Unknown, "not-served"))
+        );
         // The web server is on another machine.
         let looks = [look("192.0.2.1:443", Aim::Public, Ok(new())), look("127.0.0.1:443", Aim::Local, unseen(false))];
         assert_eq!(judged(&looks), [told(Status::Pass, "same")]);

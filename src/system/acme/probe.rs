@@ -23,7 +23,13 @@ use crate::{
 /// # Errors
 ///
 /// Why it did not come.
-pub async fn probe(context: &Context, name: &str, address: SocketAddr, token: &str, within: Duration) -> Result<(), Missed> {
+pub async fn probe(
+    context: &Context,
+    name: &str,
+    address: SocketAddr,
+    token: &str,
+    within: Duration,
+) -> Result<(), Missed> {
     let start = Url::parse(&format!("http://{name}{PATH}{token}"));
     let mut url = start.map_err(|error| Missed::Other(format!("`{name}` is no host name: {error}")))?;
     for hops in 0.. {
@@ -37,7 +43,13 @@ pub async fn probe(context: &Context, name: &str, address: SocketAddr, token: &s
     unreachable!("the rules follow no more than ten redirects")
 }
 
-async fn get(context: &Context, url: &Url, name: &str, address: SocketAddr, within: Duration) -> Result<Answer, HttpFailure> {
+async fn get(
+    context: &Context,
+    url: &Url,
+    name: &str,
+    address: SocketAddr,
+    within: Duration,
+) -> Result<Answer, HttpFailure> {
     let port = url.port_or_known_default().unwrap_or(80);
     let host = url.host_str().unwrap_or_default().to_owned();
     let target = if host.eq_ignore_ascii_case(name) {
@@ -45,7 +57,10 @@ async fn get(context: &Context, url: &Url, name: &str, address: SocketAddr, with
     } else {
         let found = resolve(&host, port, &[], Family::Any, within).await;
         let found = found.map_err(|why| HttpFailure::Unresolved(why.reason(), why.to_string()))?;
-        found.first().copied().ok_or_else(|| HttpFailure::Unresolved("no-address", format!("there is no address for {host}")))?
+        found
+            .first()
+            .copied()
+            .ok_or_else(|| HttpFailure::Unresolved("no-address", format!("there is no address for {host}")))?
     };
     let (request, limits) = (Request::get(url.clone()), Limits { body: 4096, ..Limits::within(within) });
     if url.scheme() == "http" {
@@ -53,7 +68,8 @@ async fn get(context: &Context, url: &Url, name: &str, address: SocketAddr, with
     }
     let trust = context.trust.with(&context.environment, &[], None);
     let options = Options { now: context.clock.now(), within, http2: false, pins: &[] };
-    let connection = tls::open(target, &host, &trust, options).await.map_err(|failed| HttpFailure::from(failed.trouble))?;
+    let connection =
+        tls::open(target, &host, &trust, options).await.map_err(|failed| HttpFailure::from(failed.trouble))?;
     exchange(connection.stream, false, request, limits).await
 }
 
@@ -85,7 +101,8 @@ mod tests {
         assert_eq!(fetch(&served).await, Ok(()));
         let other = saying("HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nnot").await;
         assert_eq!(fetch(&other).await.unwrap_err().reason(), "other-answer");
-        let round = saying("HTTP/1.1 301 Moved\r\nLocation: /again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+        let round =
+            saying("HTTP/1.1 301 Moved\r\nLocation: /again\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
         assert_eq!(fetch(&round).await, Err(Missed::Redirect("more than 10 redirects".into())));
         let silent = saying("").await;
         assert_eq!(fetch(&silent).await.unwrap_err().reason(), "no-connection");

@@ -33,7 +33,12 @@ pub struct Suggestion {
 ///
 /// Why there is no suggestion, in words: the authority offers none, cannot be reached, or answers nonsense. Never a reason
 /// not to renew.
-pub async fn suggestion(context: &Context, directory: &Url, identifier: &str, within: Duration) -> Result<Suggestion, String> {
+pub async fn suggestion(
+    context: &Context,
+    directory: &Url,
+    identifier: &str,
+    within: Duration,
+) -> Result<Suggestion, String> {
     let asked = async {
         let listed = get(context, directory, within).await?;
         let listed: serde_json::Value =

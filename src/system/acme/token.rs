@@ -40,7 +40,8 @@ impl Token {
                 .hint("run with sudo, or correct `webroot`")
         };
         let mut token = Self { file: folder.join(&text), text, made: Vec::new() };
-        let missing: Vec<&Path> = folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
+        let missing: Vec<&Path> =
+            folder.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.exists()).collect();
         for path in missing.into_iter().rev() {
             DirBuilder::new().mode(0o755).create(path).map_err(|error| trouble(&error))?;
             token.made.push(path.to_owned());

@@ -211,13 +211,12 @@ fn link(archive: &Path, live: &Path, item: Item) -> Link {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Link::Dangling(written),
         Err(error) => return Link::Unreadable(file::why(&error)),
     };
-    let inside = fs::canonicalize(archive).ok().and_then(|archive| target.strip_prefix(archive).ok().map(Path::to_owned));
-    let number = inside.and_then(|inside| {
-        inside.to_str()?.strip_prefix(item.stem())?.strip_suffix(".pem")?.parse().ok()
-    });
+    let inside =
+        fs::canonicalize(archive).ok().and_then(|archive| target.strip_prefix(archive).ok().map(Path::to_owned));
+    let number =
+        inside.and_then(|inside| inside.to_str()?.strip_prefix(item.stem())?.strip_suffix(".pem")?.parse().ok());
     number.map_or(Link::Outside(written), Link::To)
 }
-
 
 #[cfg(test)]
 pub(crate) mod testing {
@@ -239,7 +238,14 @@ pub(crate) mod testing {
     }
 
     /// The same by an authority that is there, without links.
-    pub(crate) fn add(authority: &Authority, directory: &Path, name: &str, number: u32, names: &[&str], dates: (&str, &str)) {
+    pub(crate) fn add(
+        authority: &Authority,
+        directory: &Path,
+        name: &str,
+        number: u32,
+        names: &[&str],
+        dates: (&str, &str),
+    ) {
         let archive = directory.join("archive").join(name);
         fs::create_dir_all(&archive).unwrap();
         let mut params = leaf(names);
@@ -252,7 +258,9 @@ pub(crate) mod testing {
         };
         let (cert, chain) = (pem(&issued.der), pem(&authority.der()));
         let both = format!("{cert}{chain}");
-        for (item, text) in [("cert", &cert), ("chain", &chain), ("fullchain", &both), ("privkey", &issued.key.serialize_pem())] {
+        for (item, text) in
+            [("cert", &cert), ("chain", &chain), ("fullchain", &both), ("privkey", &issued.key.serialize_pem())]
+        {
             fs::write(archive.join(format!("{item}{number}.pem")), text).unwrap();
         }
     }
@@ -294,7 +302,10 @@ mod tests {
         assert!(stored.conf.is_ok(), "{:?}", stored.conf);
         assert_eq!(stored.lineage.faults(), []);
         let linked = stored.lineage.linked().unwrap();
-        assert_eq!((linked.number, linked.matches, linked.names.as_slice()), (1, Some(true), &["a.test".to_owned(), "b.test".to_owned()][..]));
+        assert_eq!(
+            (linked.number, linked.matches, linked.names.as_slice()),
+            (1, Some(true), &["a.test".to_owned(), "b.test".to_owned()][..])
+        );
         assert_eq!(names(place.path()).unwrap(), ["a.test"]);
     }
 
@@ -336,7 +347,8 @@ mod tests {
         relink(place.path(), "a.test", broken.lineage.newest().unwrap().number).unwrap();
         assert_eq!(stored(place.path()).lineage.linked().unwrap().number, 2);
 
-        fs::copy(place.path().join("archive/a.test/privkey1.pem"), place.path().join("archive/a.test/privkey2.pem")).unwrap();
+        fs::copy(place.path().join("archive/a.test/privkey1.pem"), place.path().join("archive/a.test/privkey2.pem"))
+            .unwrap();
         assert_eq!(stored(place.path()).lineage.faults(), [Fault::Key(2)]);
     }
 }

@@ -23,7 +23,12 @@ mod tests {
     fn renew_case_48_a_left_over_lock_file_is_no_lock() {
         let place = tempfile::tempdir().unwrap();
         assert!(!is_locked(place.path()));
-        let _file = OpenOptions::new().write(true).create(true).truncate(true).open(place.path().join(".certbot.lock")).unwrap();
+        let _file = OpenOptions::new()
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(place.path().join(".certbot.lock"))
+            .unwrap();
         assert!(!is_locked(place.path()));
     }
 }

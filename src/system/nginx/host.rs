@@ -53,6 +53,7 @@ pub(super) async fn observe(context: &Context, timeout: Duration) -> Result<Ngin
         version: about.version,
         config,
         refusal: said,
+        untested: false,
         warnings: warned,
         notes: found.note.into_iter().collect(),
         context: context.clone(),

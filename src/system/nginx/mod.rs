@@ -86,6 +86,8 @@ pub struct Nginx {
     pub config: Result<Config, ParseError>,
     /// What nginx said instead of a dump; the configuration was read from the files then.
     pub refusal: Option<String>,
+    /// Whether the program was not found, so that nobody has tested the configuration.
+    pub untested: bool,
     /// What nginx warned of.
     pub warnings: Vec<String>,
     /// What the operator should know about how it was found.
@@ -263,6 +265,7 @@ impl Nginx {
             version: about.version,
             config,
             refusal,
+            untested: dump.as_ref().is_ok_and(is_missing),
             warnings: dump.as_ref().map(warnings).unwrap_or_default(),
             notes,
             place: Place::Container { engine: docker.program(), container: Box::new(container) },
@@ -278,6 +281,7 @@ impl Nginx {
             version: None,
             config,
             refusal: None,
+            untested: true,
             warnings: Vec::new(),
             notes: Vec::new(),
             context: context.clone(),

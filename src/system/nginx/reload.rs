@@ -19,13 +19,14 @@ impl Nginx {
     pub async fn read_anew(&self) -> Result<String, String> {
         let start = self.start.clone().unwrap_or_default();
         let program = if start.program.is_empty() { "nginx" } else { &start.program };
-        let words: Vec<&str> =
-            std::iter::once(program).chain(start.arguments()).chain(["-s", "reload"]).collect();
+        let words: Vec<&str> = std::iter::once(program).chain(start.arguments()).chain(["-s", "reload"]).collect();
         match &self.place {
             Place::Container { engine, container } => {
                 let docker = Docker::new(&self.context, self.timeout);
                 match docker.exec(&container.id, &words).await {
-                    Ok(output) if output.success() => Ok(format!("`nginx -s reload` in the container `{}`", container.name)),
+                    Ok(output) if output.success() => {
+                        Ok(format!("`nginx -s reload` in the container `{}`", container.name))
+                    }
                     Ok(output) if !is_missing(&output) => Err(complaint(&output)),
                     Ok(_) => hang_up(self, engine, &container.name).await,
                     Err(trouble @ Trouble::Slow(_)) => Err(trouble.to_string()),
@@ -49,7 +50,9 @@ impl Nginx {
 async fn hang_up(nginx: &Nginx, engine: &str, name: &str) -> Result<String, String> {
     let command = Command::new(engine).args(["kill", "-s", "HUP", name]).timeout(nginx.timeout);
     match nginx.context.runner.run(command).await {
-        Ok(output) if output.success() => Ok(format!("HUP to the container `{name}`, which has no nginx program to ask")),
+        Ok(output) if output.success() => {
+            Ok(format!("HUP to the container `{name}`, which has no nginx program to ask"))
+        }
         Ok(output) => Err(complaint(&output)),
         Err(failure) => Err(failure.to_string()),
     }
