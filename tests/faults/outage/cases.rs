@@ -3,7 +3,7 @@
 use std::{
     net::TcpListener,
     path::Path,
-    process::{Command, Stdio},
+    process::{Child, Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -45,7 +45,8 @@ fn state(name: &str) -> String {
 }
 
 fn policy() -> String {
-    container(CONTAINER).unwrap()["HostConfig"]["RestartPolicy"]["Name"].as_str().unwrap().to_owned()
+    let found = container(CONTAINER).expect("the container");
+    found["HostConfig"]["RestartPolicy"]["Name"].as_str().expect("a policy").to_owned()
 }
 
 #[test]
@@ -337,16 +338,17 @@ fn renew_case_24_and_25_and_27_the_engine_and_the_guardian_start_it_alone() {
         return;
     }
     // 24: the engine restarts while certbot has the port: it cannot start the container, and never tries again.
-    block(async {
+    let engine = block(async {
         let (wanted, context) = (wanted(), context());
         let outage = begun(&wanted, &context).await;
         let certbot = TcpListener::bind("0.0.0.0:80").unwrap();
-        restart_engine();
+        let engine = restart_engine(None);
         thread::sleep(Duration::from_secs(1));
         assert_ne!(state(CONTAINER), "running");
         drop(certbot);
         let ended = outage.end(&context).await;
         expect_back(&ended);
+        engine
     });
 
     // 27: kill -9 of the run; nobody runs anything, and the guardian alone brings it back.
@@ -374,43 +376,44 @@ fn renew_case_24_and_25_and_27_the_engine_and_the_guardian_start_it_alone() {
     let looked = attempt(PROGRAM, &["check", "https://prime.example.test/", "--format", "json"]);
     let report: serde_json::Value = serde_json::from_slice(&looked.stdout).unwrap();
     assert_eq!((&report["findings"][0]["id"], looked.status.code()), (&"renew-cert.outage".into(), Some(1)));
-    restart_engine();
+    let engine = restart_engine(Some(engine));
     assert!(wait_for(Duration::from_secs(30), serves), "the engine starts it");
     let next = attempt(PROGRAM, &["renew-cert", "--recover"]);
     assert!(next.status.success(), "{}", String::from_utf8_lossy(&next.stdout));
     assert_eq!(wrong(), [""; 0]);
-    stop_own_engine();
+    end_engine(engine);
 }
 
-/// Ends the world's engine and starts another on its data.
-fn restart_engine() {
-    let folder = acme::folder();
-    let pid: i32 = std::fs::read_to_string(folder.join("run/dockerd")).unwrap().trim().parse().unwrap();
-    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap();
+/// Ends the world's engine, which may be one that was started here before, and starts another on its data.
+fn restart_engine(before: Option<Child>) -> Child {
+    let pid = std::fs::read_to_string(acme::folder().join("run/dockerd")).expect("the engine's pid");
+    let pid: i32 = pid.trim().parse().expect("a number");
+    let arguments = std::fs::read(format!("/proc/{pid}/cmdline")).expect("the engine runs");
     let words: Vec<String> =
         arguments.split(|byte| *byte == 0).map(|word| String::from_utf8_lossy(word).into_owned()).collect();
-    kill_process(Pid::from_raw(pid).unwrap(), Signal::TERM).unwrap();
-    assert!(wait_for(Duration::from_secs(30), || !Path::new(&format!("/proc/{pid}/root")).exists() || ended(pid)));
-    Command::new(&words[0])
+    kill_process(Pid::from_raw(pid).expect("a pid"), Signal::TERM).expect("the engine");
+    if let Some(mut before) = before {
+        before.wait().expect("a child of ours");
+    }
+    assert!(wait_for(Duration::from_secs(30), || has_ended(pid)), "the engine ends");
+    let engine = Command::new(&words[0])
         .args(words[1..].iter().filter(|word| !word.is_empty()))
         .stdout(Stdio::null())
         .stderr(Stdio::null())
         .spawn()
-        .unwrap();
+        .expect("dockerd");
     assert!(wait_for(Duration::from_secs(40), || attempt("docker", &["version"]).status.success()));
+    engine
 }
 
-/// Whether a process is a zombie that its parent has not looked at yet.
-fn ended(pid: i32) -> bool {
-    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+/// Whether a process is gone, or a zombie that its parent has not looked at yet.
+fn has_ended(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).map_or(true, |stat| stat.contains(") Z "))
 }
 
-fn stop_own_engine() {
-    if let Ok(pid) = std::fs::read_to_string(acme::folder().join("run/dockerd")) {
-        if let Some(pid) = pid.trim().parse().ok().and_then(Pid::from_raw) {
-            attempt("docker", &["rm", "-f", CONTAINER]);
-            let _ = kill_process(pid, Signal::TERM);
-            thread::sleep(Duration::from_secs(2));
-        }
-    }
+/// The world's own end knows nothing of this engine.
+fn end_engine(mut engine: Child) {
+    attempt("docker", &["rm", "-f", CONTAINER]);
+    kill_process(Pid::from_child(&engine), Signal::TERM).expect("a child of ours");
+    engine.wait().expect("a child of ours");
 }
