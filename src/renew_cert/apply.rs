@@ -72,7 +72,8 @@ async fn attempt(sketch: Sketch, work: Work<'_>, report: &mut Report, context: &
     }
     // Asked first: a certbot that is not there must not be found out while the site is down.
     let helper = Certbot::new(&settings.own);
-    if let Err(trouble) = certbot::version(context, &certificate.certbot, &helper.container()).await {
+    let call = certbot::version_call(&certificate.certbot, &helper.container());
+    if let Err(trouble) = certbot::version(helper.run(call, context).await, &certificate.certbot) {
         report.findings.push(failed(name, &trouble, ""));
         return Ok(());
     }

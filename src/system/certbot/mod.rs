@@ -8,4 +8,4 @@ mod run;
 pub(crate) use disk::testing;
 pub use disk::{Modes, Stored, names, read, relink};
 pub use lock::is_locked;
-pub use run::{Ended, command, ended, engine, version};
+pub use run::{Ended, command, ended, engine, version, version_call};

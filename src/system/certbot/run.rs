@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use crate::{
     rules::renewal::{Form, Trouble, Word, caller, wrap},
-    system::{
-        Context,
-        process::{Command, Failure, Output},
-    },
+    system::process::{Command, Failure, Output},
 };
 
 /// What a certbot that ended by itself left.
@@ -62,14 +59,18 @@ pub fn ended(answer: Result<Output, Failure>, configured: &[String]) -> Result<E
     }
 }
 
-/// certbot's version, for the report.
+/// What asks certbot for its version.
+pub fn version_call(configured: &[String], container: &str) -> Command {
+    command(configured, &["--version".to_owned()], container, Duration::from_secs(60))
+}
+
+/// certbot's version, out of the answer to [`version_call`].
 ///
 /// # Errors
 ///
 /// Why it cannot be had, which is why no renewal would work.
-pub async fn version(context: &Context, configured: &[String], container: &str) -> Result<String, Trouble> {
-    let call = command(configured, &["--version".to_owned()], container, Duration::from_secs(60));
-    let ended = ended(context.runner.run(call).await, configured)?;
+pub fn version(answer: Result<Output, Failure>, configured: &[String]) -> Result<String, Trouble> {
+    let ended = ended(answer, configured)?;
     let version = ended.text.split_whitespace().skip_while(|word| *word != "certbot").nth(1).map(str::to_owned);
     version.ok_or_else(|| {
         let detail = ended.text.lines().next_back().unwrap_or("it printed nothing").to_owned();
@@ -89,12 +90,17 @@ mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
     use super::*;
-    use crate::system::process::Scripted;
+    use crate::system::{Context, process::Scripted};
 
     fn context(runner: Scripted) -> Context {
         let mut context = Context::real(BTreeMap::new(), "/".into());
         context.runner = Arc::new(runner);
         context
+    }
+
+    async fn asked(world: &Context, configured: &str) -> Result<String, Trouble> {
+        let configured = words(configured);
+        version(world.runner.run(version_call(&configured, "x")).await, &configured)
     }
 
     fn words(text: &str) -> Vec<String> {
@@ -104,11 +110,11 @@ mod tests {
     #[tokio::test]
     async fn a_certbot_that_is_not_there_is_told_on_the_host_and_in_a_container() {
         let world = context(Scripted::default().on("certbot --version", 0, "certbot 5.8.0\n", ""));
-        assert_eq!(version(&world, &words("docker run --rm certbot/certbot"), "x").await, Ok("5.8.0".to_owned()));
+        assert_eq!(asked(&world, "docker run --rm certbot/certbot").await, Ok("5.8.0".to_owned()));
         let world = context(Scripted::default());
-        assert_eq!(version(&world, &words("certbot"), "x").await.unwrap_err().word, Word::Missing);
+        assert_eq!(asked(&world, "certbot").await.unwrap_err().word, Word::Missing);
         let world = context(Scripted::default().on("run", 125, "", "docker: port is already allocated.\n"));
-        let refused = version(&world, &words("docker run c"), "x").await.unwrap_err();
+        let refused = asked(&world, "docker run c").await.unwrap_err();
         assert_eq!((refused.word, refused.detail.contains("allocated")), (Word::Missing, true));
     }
 
