@@ -10,7 +10,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use atomic::{Mode, write, write_through};
+pub use atomic::{Mode, create, write, write_through};
 pub use lock::{Holder, Lock, Refusal, Request};
 
 use super::Context;
