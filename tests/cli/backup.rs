@@ -358,10 +358,18 @@ fn backup_case_20_and_21_a_source_that_is_not_there_and_a_set_that_shrank() {
         listed["result"]["archives"].as_array().unwrap().iter().map(|archive| archive["good"].clone()).collect();
     assert_eq!(good, [true, false], "a suspect archive is kept and does not count");
 
+    // It is no measure for the next one: neither by what the host remembers nor, without that, by what the stick has.
+    app.run(&["backup", "create"]).expect_code(1).expect_text("-000001 had").expect_text("--accept-smaller");
+    fs::remove_file(app.path("state/backup/prime-app.json")).unwrap();
+    app.run(&["backup", "create"]).expect_code(1).expect_text("-000001 had");
+    app.run(&["backup", "create", "--accept-smaller"]).expect_code(0).expect_text("accepted as it is");
+    app.run(&["backup", "create"]).expect_code(0);
+
+    let stored = app.stored("usb", ".age").len();
     app.configure("include = [\".env\", \"media/\"]\n");
     let run = app.run(&["backup", "create"]);
     run.expect_code(1).expect_text("media/");
-    assert_eq!(app.stored("usb", ".age").len(), 2, "nothing was written");
+    assert_eq!(app.stored("usb", ".age").len(), stored, "nothing was written");
 }
 
 #[test]

@@ -72,6 +72,17 @@ pub fn write(
     Ok((written, key))
 }
 
+/// The digest of names, modes and content that [`Written::content`] would be, without an archive.
+///
+/// # Errors
+///
+/// The root cannot be read, or the operator wants the run to end.
+pub fn content(recipe: &Recipe, cancel: &Cancel) -> Result<[u8; 32]> {
+    let mut nowhere = io::sink();
+    let (_, content, _) = Scribe::new(recipe, &|_| {}, &mut nowhere)?.run(recipe, cancel)?;
+    Ok(content)
+}
+
 /// The error of an archive that could not be passed on.
 pub(super) fn cannot_store(error: &io::Error) -> Error {
     Error::new(Kind::Failed, "write the archive").because(error)
