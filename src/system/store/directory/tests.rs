@@ -115,7 +115,9 @@ async fn backup_case_05_a_folder_on_fat_conforms() {
     let path = point.join("backups");
     let fstab = table(place.path(), &point);
     conformance::conforms("FAT", || Box::new(on_medium(&path, &fstab, None)), &[]).await;
-    assert_eq!(entries(&path), [".mainstay-dest.json"], "and nothing else is left");
+    // What was removed while it was open goes when FUSE has heard that it was closed.
+    let left: Vec<_> = entries(&path).into_iter().filter(|name| !name.starts_with(".fuse_hidden")).collect();
+    assert_eq!(left, [".mainstay-dest.json"], "and nothing else is left");
 }
 
 #[test]
