@@ -41,7 +41,8 @@ pub trait Shelf: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Why nothing may be written there, for example [`Reason::MediumAbsent`].
+    /// Why it cannot be used, for example [`Reason::MediumAbsent`]. What can be read and not written to is no error here, see
+    /// [`Condition::unwritable`].
     fn inspect(&self) -> BoxFuture<'_, Result<Condition, Trouble>>;
 
     /// Every object there, ours or not, without what killed runs left behind. A failed listing is an error and never an

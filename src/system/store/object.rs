@@ -18,6 +18,8 @@ pub struct Condition {
     pub free: Option<u64>,
     /// The largest file it takes, where there is a limit (FAT: 4 GiB - 1).
     pub largest: Option<u64>,
+    /// Why nothing can be written there, where a look tells; reading may be all right.
+    pub unwritable: Option<Trouble>,
     /// What the operator should know: no versioning, no lifecycle rule for unfinished uploads.
     pub notes: Vec<String>,
 }

@@ -172,7 +172,6 @@ impl Site {
                 return Ok(Condition { is_new: true, notes, ..Condition::default() });
             }
         };
-        folder.expect_writable()?;
         let is_empty = folder.objects()?.is_empty();
         let mut notes = Vec::new();
         let found = folder.stat()?;
@@ -191,6 +190,7 @@ impl Site {
             identity: marker.map(|marker| marker.id.to_string()),
             free: folder.free(),
             largest: folder.largest(),
+            unwritable: folder.expect_writable().err(),
             notes,
         })
     }

@@ -354,7 +354,8 @@ async fn backup_case_06_a_medium_that_is_mounted_read_only_can_be_read_and_not_w
     drop(to);
     done("mount", &["-o", "remount,ro", mount.0.to_str().unwrap()]).unwrap();
     let to = plain(place.path());
-    for trouble in [to.inspect().await.unwrap_err(), to.put("new", bytes(b"x")).await.unwrap_err()] {
+    let told = to.inspect().await.unwrap().unwritable.expect("it is read-only");
+    for trouble in [told, to.put("new", bytes(b"x")).await.unwrap_err()] {
         assert_eq!(trouble.reason, Reason::Permission, "{trouble:?}");
         assert!(trouble.fix.contains("read-only"), "{trouble:?}");
     }
