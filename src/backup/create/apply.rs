@@ -27,7 +27,7 @@ use crate::{
         Context,
         archive::{Extra, Seal},
         signature::Signer,
-        store::{Body, Destination, Reason, Trouble},
+        store::{Destination, Reason, Trouble},
     },
 };
 
@@ -314,9 +314,11 @@ async fn sign(destination: &dyn Destination, sidecar: &Sidecar, key: &Signer) ->
     let signature = key
         .sign(&text, &sidecar.id)
         .map_err(|error| Trouble::new(Reason::Other, error.to_string(), error.hints.join("; ")))?;
-    destination.put(&format!("{}.json", sidecar.id), Body::Bytes(text.into())).await?;
-    destination.put(&format!("{}.json.minisig", sidecar.id), Body::Bytes(signature.into_bytes().into())).await?;
-    Ok(())
+    let objects = vec![
+        (format!("{}.json", sidecar.id), Arc::from(text)),
+        (format!("{}.json.minisig", sidecar.id), Arc::from(signature.into_bytes())),
+    ];
+    destination.put_in_order(objects).await
 }
 
 fn outcome(action: Action, target: &str, state: State, detail: &str) -> Outcome {

@@ -15,7 +15,7 @@ mod rclone;
 pub mod s3;
 mod trouble;
 
-use std::{fs::File, io::Read};
+use std::{fs::File, io::Read, sync::Arc};
 
 use futures_util::future::BoxFuture;
 pub use object::{Body, Condition, Object, Reading, Receipt};
@@ -84,6 +84,21 @@ pub trait Destination: Shelf {
     ///
     /// It could not be stored; [`Reason::Collision`] where another object has the name.
     fn put<'a>(&'a self, name: &'a str, body: Body) -> BoxFuture<'a, Result<Receipt, Trouble>>;
+
+    /// Stores small objects one after the other: none of them is ever there without those before it. Where one fails,
+    /// those before it stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`Destination::put`].
+    fn put_in_order(&self, objects: Vec<(String, Arc<[u8]>)>) -> BoxFuture<'_, Result<(), Trouble>> {
+        Box::pin(async move {
+            for (name, bytes) in objects {
+                self.put(&name, Body::Bytes(bytes)).await?;
+            }
+            Ok(())
+        })
+    }
 
     /// Removes an object. One that is gone already is no error.
     ///
