@@ -22,6 +22,7 @@ mod request;
 mod room;
 mod selection;
 mod source;
+mod spool;
 mod stage;
 mod survey;
 #[cfg(test)]
