@@ -117,8 +117,16 @@ impl Bed {
     async fn look(&self, id: &str) -> Vec<Finding> {
         let backups = self.backups();
         let only = vec![id.to_owned()];
-        let settings =
-            Settings { sites: Vec::new(), backups, only, skip: Vec::new(), wait: None, strict: false, concurrency: 4 };
+        let settings = Settings {
+            sites: Vec::new(),
+            backups,
+            schedules: Vec::new(),
+            only,
+            skip: Vec::new(),
+            wait: None,
+            strict: false,
+            concurrency: 4,
+        };
         let findings = run(&settings, &self.context).await;
         findings.iter().for_each(assert_one_voice);
         assert!(findings.iter().all(|finding| finding.subject == "app" && finding.by_hand.is_some()));

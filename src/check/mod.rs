@@ -1,4 +1,4 @@
-//! `mainstay check`: looks at sites and backups and judges what it sees.
+//! `mainstay check`: looks at sites, backups and schedules and judges what it sees.
 //!
 //! A check is one file with a unit struct that implements [`Check`], and one line in [`REGISTRY`]. What several checks
 //! of one subject look at (a site's addresses, the TLS handshake and its answer, the nginx configuration; what a backup's
@@ -28,6 +28,8 @@ mod nginx_fresh;
 mod nginx_headers;
 mod oauth_redirect;
 mod run;
+mod schedule;
+mod schedule_drift;
 mod scope;
 mod site;
 mod subject;
@@ -51,6 +53,7 @@ use futures_util::future::BoxFuture;
 
 pub use backup::{Backup, BackupScope};
 pub use run::{has_work, run};
+pub use schedule::{Timetable, TimetableScope};
 pub use scope::Scope;
 pub use site::{
     Addresses, Compose, Family, GunicornSite, GunicornSource, HttpSide, NginxSite, NginxSource, OauthSite, Provider,
@@ -108,6 +111,8 @@ pub struct Registry {
     pub sites: &'static [&'static dyn Check],
     /// About backups.
     pub backups: &'static [&'static dyn Check<Backup>],
+    /// About schedules.
+    pub schedules: &'static [&'static dyn Check<Timetable>],
 }
 
 /// Every check, in the order in which a person reads them.
@@ -133,13 +138,15 @@ pub static REGISTRY: Registry = Registry {
         &oauth_redirect::OauthRedirect,
     ],
     backups: &[&backup_fresh::BackupFresh, &backup_secrets::BackupSecrets, &backup_repository::BackupRepository],
+    schedules: &[&schedule_drift::ScheduleDrift],
 };
 
 impl Registry {
     /// All of them in words, kind by kind.
     pub fn checks(&self) -> impl Iterator<Item = About> {
         let sites = self.sites.iter().map(|check| check.about());
-        sites.chain(self.backups.iter().map(|check| check.about()))
+        let schedules = self.schedules.iter().map(|check| check.about());
+        sites.chain(self.backups.iter().map(|check| check.about())).chain(schedules)
     }
 }
 

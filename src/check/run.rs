@@ -42,7 +42,7 @@ const MENDABLE: &[&str] = &[
     "timeout",
 ];
 
-/// Looks at every site and every backup and judges it; findings in the order of the settings and of the registry.
+/// Looks at every site, backup and schedule and judges it; findings in the order of the settings and of the registry.
 ///
 /// With `settings.wait`, subjects whose failures a deploy can mend are looked at again until they pass or the time is up.
 pub async fn run(settings: &Settings, context: &Context) -> Vec<Finding> {
@@ -89,7 +89,9 @@ async fn until_mended(settings: &Settings, context: &Context) -> Vec<Vec<Finding
 /// A look at every subject that has a check left.
 fn looks(settings: &Settings) -> Vec<Look> {
     let sites = looks_at(&settings.sites, REGISTRY.sites, settings);
-    sites.into_iter().chain(looks_at(&settings.backups, REGISTRY.backups, settings)).collect()
+    let backups = looks_at(&settings.backups, REGISTRY.backups, settings);
+    let schedules = looks_at(&settings.schedules, REGISTRY.schedules, settings);
+    sites.into_iter().chain(backups).chain(schedules).collect()
 }
 
 fn looks_at<S: Subject>(subjects: &[S], checks: &[&'static dyn Check<S>], settings: &Settings) -> Vec<Look> {

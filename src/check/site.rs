@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
-use super::Backup;
+use super::{Backup, Timetable};
 use crate::report::Status;
 
 /// Everything one `mainstay check` run was asked to do.
@@ -15,6 +15,8 @@ pub struct Settings {
     pub sites: Vec<Site>,
     /// The backups, in the same order.
     pub backups: Vec<Backup>,
+    /// The schedules, in the same order.
+    pub schedules: Vec<Timetable>,
     /// Check ids, or their first words, to run; all when empty.
     pub only: Vec<String>,
     /// Check ids, or their first words, to leave out.

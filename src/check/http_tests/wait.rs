@@ -21,6 +21,7 @@ async fn waited(site: &Site, only: &str, wait: Duration) -> (Vec<Finding>, Durat
         sites: vec![site.clone()],
         only: vec![only.to_owned()],
         backups: Vec::new(),
+        schedules: Vec::new(),
         skip: Vec::new(),
         wait: Some(wait),
         strict: false,

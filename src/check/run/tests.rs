@@ -30,7 +30,16 @@ fn plain(name: &str, port: u16) -> Site {
 
 fn settings(sites: Vec<Site>, only: &[&str]) -> Settings {
     let only = only.iter().map(|id| (*id).to_owned()).collect();
-    Settings { sites, backups: Vec::new(), only, skip: Vec::new(), wait: None, strict: false, concurrency: 64 }
+    Settings {
+        sites,
+        backups: Vec::new(),
+        schedules: Vec::new(),
+        only,
+        skip: Vec::new(),
+        wait: None,
+        strict: false,
+        concurrency: 64,
+    }
 }
 
 /// A server that answers its first requests with the first of these, then the second, and so on; the last for good.

@@ -21,7 +21,9 @@ pub use backup::{
 };
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
-pub use schedule::{ScheduleArgs, ScheduleCommand, SimulateArgs};
+pub use schedule::{
+    ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
+};
 
 /// Carry out the maintenance runbook: look, plan, apply, prove
 ///
@@ -46,7 +48,7 @@ pub enum Command {
     Check(CheckArgs),
     /// Back up secrets and configuration, and prove that they can be restored
     Backup(BackupArgs),
-    /// Say when machines run, and what that means
+    /// Start and stop machines on a schedule, and say what that means
     Schedule(ScheduleArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
@@ -68,7 +70,8 @@ impl Command {
     pub fn patience(&self) -> u32 {
         match self {
             Self::Backup(_) => 2,
-            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Schedule(_) => 1,
+            Self::Schedule(args) => args.command.patience(),
+            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => 1,
         }
     }
 

@@ -10,11 +10,11 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
-use super::{backup_settings, shown, usage};
+use super::{backup_settings, fleet_settings, shown, usage};
 use crate::{
     check::{
         self, Addresses, Backup, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve, Settings, Site,
-        TlsPolicy,
+        Timetable, TlsPolicy,
     },
     cli::{
         args::CheckArgs,
@@ -25,7 +25,7 @@ use crate::{
     },
     error::{Error, Kind, Result},
     report::Status,
-    system::{Context, process::room},
+    system::{Context, process::room, zone::Zones},
 };
 
 /// How many sites are looked at at once: enough for a team's sites in a second, few enough for a small router.
@@ -60,9 +60,16 @@ pub fn check_settings(
         Some(loaded) if !targets.backups.is_empty() => Backup::all(backup_settings(loaded, &targets.backups, context)?),
         _ => Vec::new(),
     };
+    let schedules = match loaded {
+        Some(loaded) if !targets.schedules.is_empty() => {
+            Timetable::all(fleet_settings(loaded, &targets.schedules, &Zones::newest(context), context)?)
+        }
+        _ => Vec::new(),
+    };
     let settings = Settings {
         sites,
         backups,
+        schedules,
         only,
         skip,
         wait: args.wait,
@@ -82,15 +89,20 @@ struct Targets {
     sites: Vec<model::Site>,
     /// The names of backups.
     backups: Vec<String>,
+    /// The names of schedules.
+    schedules: Vec<String>,
 }
 
-/// The sites and backups that were asked for: everything configured where no name is given; where a site and a backup have
-/// one name, both.
+/// The sites, backups and schedules that were asked for: everything configured where no name is given; where several have one
+/// name, all of them.
 fn targets(config: Option<&Model>, names: &[String]) -> Result<Targets> {
     let (sites, backups) = config.map(|config| (&config.sites[..], &config.backups[..])).unwrap_or_default();
     let backups: Vec<&str> = backups.iter().map(|backup| backup.name.as_str()).collect();
+    let schedules = config.map(|config| &config.schedules[..]).unwrap_or_default();
+    let schedules: Vec<&str> = schedules.iter().map(|schedule| schedule.name.as_str()).collect();
+    let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
     if names.is_empty() {
-        return match (config, sites.len() + backups.len()) {
+        return match (config, sites.len() + backups.len() + schedules.len()) {
             (None, _) => Err(Error::new(Kind::Config, "find anything to check")
                 .because("there is no mainstay.toml here, and no address was given")
                 .hint("give an address: mainstay check https://prime.example.edu")
@@ -100,19 +112,24 @@ fn targets(config: Option<&Model>, names: &[String]) -> Result<Targets> {
                 .hint("add a section: [site.prime] with `url = \"https://prime.example.edu\"`")
                 .hint("or give an address: mainstay check https://prime.example.edu")),
             (Some(_), _) => {
-                Ok(Targets { sites: sites.to_vec(), backups: backups.into_iter().map(str::to_owned).collect() })
+                Ok(Targets { sites: sites.to_vec(), backups: owned(&backups), schedules: owned(&schedules) })
             }
         };
     }
-    let mut targets = Targets { sites: Vec::new(), backups: Vec::new() };
+    let mut targets = Targets { sites: Vec::new(), backups: Vec::new(), schedules: Vec::new() };
+    let others: Vec<&str> = backups.iter().chain(&schedules).copied().collect();
     for name in names {
         let site = sites.iter().find(|site| site.name == *name).cloned();
         let is_backup = backups.contains(&name.as_str());
+        let is_schedule = schedules.contains(&name.as_str());
         if is_backup {
             targets.backups.push(name.clone());
         }
+        if is_schedule {
+            targets.schedules.push(name.clone());
+        }
         match site {
-            None if !is_backup => targets.sites.push(address(name, sites, &backups)?),
+            None if !(is_backup || is_schedule) => targets.sites.push(address(name, sites, &others)?),
             site => targets.sites.extend(site),
         }
     }
