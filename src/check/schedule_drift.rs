@@ -56,7 +56,7 @@ async fn look(scope: &TimetableScope<'_>) -> Vec<Finding> {
     }
     let rows: Vec<_> = seen.entries.into_iter().map(|entry| entry.judgement).collect();
     // Where something could not be seen, that nothing belongs to it is not known.
-    if !(rows.is_empty() && !findings.is_empty()) {
+    if !rows.is_empty() || findings.is_empty() {
         let judged = judge(&schedule.name, &schedule.calendar, &rows, now);
         findings.extend(
             judged.into_iter().filter(|finding| findings.is_empty() || !finding.status.is_fine()).collect::<Vec<_>>(),

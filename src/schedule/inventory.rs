@@ -107,16 +107,30 @@ pub async fn inventory(settings: &Settings, at: Timestamp, context: &Context) ->
     }
     let mut findings: Vec<Finding> = Vec::new();
     for schedule in &settings.schedules {
-        for blind in blind.iter().filter(|blind| blind.concerns(schedule)) {
-            let Trouble { reason, why, fix } = &blind.trouble;
-            let summary = format!("could not look at {}", blind.title());
-            let finding = Finding::unknown(plan::ID, &schedule.name, summary).cause(why.clone()).fix(fix.clone());
-            findings.push(finding.data("reason", *reason).data("region", blind.region.clone()));
-        }
+        findings.extend(unseen(schedule, &blind));
     }
     findings.extend(plan::findings(&entries));
     findings.extend(plan::missing(&settings.schedules, &entries, &seen));
     Inventory { entries, places, blind, findings }
+}
+
+/// What could not be looked at of a schedule: one finding a trouble, however many regions have it.
+fn unseen(schedule: &Schedule, blind: &[Blind]) -> Vec<Finding> {
+    let mut by_trouble: Vec<(&Trouble, Vec<&Blind>)> = Vec::new();
+    for blind in blind.iter().filter(|blind| blind.concerns(schedule)) {
+        match by_trouble.iter_mut().find(|(trouble, _)| **trouble == blind.trouble) {
+            Some((_, list)) => list.push(blind),
+            None => by_trouble.push((&blind.trouble, vec![blind])),
+        }
+    }
+    let told = by_trouble.into_iter().map(|(Trouble { reason, why, fix }, list)| {
+        let titles: Vec<String> = list.iter().map(|blind| blind.title()).collect();
+        let regions: Vec<String> = list.iter().map(|blind| blind.region.clone()).collect();
+        let summary = format!("could not look at {}", titles.join(", "));
+        let finding = Finding::unknown(plan::ID, &schedule.name, summary).cause(why.clone()).fix(fix.clone());
+        finding.data("reason", *reason).data("region", regions.first().cloned()).data("regions", regions)
+    });
+    told.collect()
 }
 
 /// Every region of every account that the schedules name, with the credentials for it.

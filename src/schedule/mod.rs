@@ -8,6 +8,8 @@ mod apply;
 #[cfg(feature = "aws")]
 mod deploy;
 #[cfg(feature = "aws")]
+mod firings;
+#[cfg(feature = "aws")]
 mod inventory;
 #[cfg(feature = "aws")]
 mod override_;

@@ -1,6 +1,6 @@
 //! `mainstay schedule override`: one machine on or off until an instant, whatever its schedule says.
 
-use super::{ID, Inventory, Settings, deploy, inventory, trouble::Trouble};
+use super::{ID, Inventory, Settings, firings::override_firings, inventory, trouble::Trouble};
 use crate::{
     error::{Error, Kind, Result},
     report::{Finding, Outcome, Report, State},
@@ -79,7 +79,7 @@ pub async fn override_(
                 let schedule = settings.schedules.iter().find(|schedule| schedule.name == entry.judgement.schedule);
                 if let Some(schedule) = schedule {
                     let until = wanted.map(|wanted| wanted.until);
-                    firings.extend(deploy::override_firings(settings, schedule, machine, until, context).await);
+                    firings.extend(override_firings(settings, schedule, machine, until, context).await);
                 }
                 outcome(State::Done, text, None)
             }

@@ -49,7 +49,10 @@ impl Trouble {
                 return Self { reason: failure.reason, why: failure.why, fix: failure.fix };
             }
         };
-        let said = match (&refusal.code, refusal.message.trim_end_matches('.')) {
+        // What was tried in vain for credentials fills many lines, and is for the log.
+        let message = refusal.message.lines().next().unwrap_or_default();
+        let message = message.split(". Attempted").next().unwrap_or_default();
+        let said = match (&refusal.code, message.trim_end_matches('.')) {
             (Some(code), message) => format!("{code}: {message}"),
             (None, message) => message.to_owned(),
         };

@@ -1,5 +1,7 @@
 //! The subcommands that ask Amazon.
 
+use jiff::Timestamp;
+
 use crate::{
     cli::{
         Done,
@@ -10,7 +12,7 @@ use crate::{
     },
     error::Result,
     report::Report,
-    schedule::{DeployRequest, Settings, apply, deploy, inventory, override_},
+    schedule::{DeployRequest, Inventory, Schedule, Settings, apply, deploy, inventory, override_},
     system::{Context, zone::Zones},
 };
 
@@ -66,7 +68,7 @@ impl Job<'_> {
         let settings = self.settings(&args.names)?;
         let at = self.context.clock.now();
         let found = apply(&settings, args.dry_run, report, self.context).await?;
-        let roster = Roster { schedules: &settings.schedules, entries: &found.entries, at };
+        let roster = Roster { schedules: &settings.schedules, entries: &found.entries, at, blind: Vec::new() };
         report.result = Some(roster.json());
         Ok(())
     }
@@ -85,7 +87,7 @@ impl Job<'_> {
         let now = self.context.clock.now();
         let wanted = settings::wanted_override(args, &settings.schedules, self.context)?;
         let found = override_(&settings, &args.target, wanted.as_ref(), report, self.context).await?;
-        let roster = Roster { schedules: &settings.schedules, entries: &found.entries, at: now };
+        let roster = Roster { schedules: &settings.schedules, entries: &found.entries, at: now, blind: Vec::new() };
         report.result = Some(roster.json());
         Ok(())
     }
@@ -111,7 +113,7 @@ impl Job<'_> {
             None => self.context.clock.now(),
         };
         let found = inventory(&settings, at, self.context).await;
-        self.tell(&settings, &found.entries, at, Rows::Notable, report);
+        self.tell(&settings, &found, at, Rows::Notable, report);
         report.findings.extend(found.findings);
         Ok(())
     }
@@ -120,22 +122,18 @@ impl Job<'_> {
         let settings = self.settings(&args.names)?;
         let now = self.context.clock.now();
         let found = inventory(&settings, now, self.context).await;
-        self.tell(&settings, &found.entries, now, Rows::All, report);
+        self.tell(&settings, &found, now, Rows::All, report);
         report.findings.extend(found.findings);
         Ok(())
     }
 
     /// The machines, for people and programs.
-    fn tell(
-        self,
-        settings: &Settings,
-        entries: &[crate::schedule::Entry],
-        at: jiff::Timestamp,
-        rows: Rows,
-        report: &mut Report,
-    ) {
+    fn tell(self, settings: &Settings, found: &Inventory, at: Timestamp, rows: Rows, report: &mut Report) {
         let rows = if self.cli.global.verbose > 0 { Rows::All } else { rows };
-        let roster = Roster { schedules: &settings.schedules, entries, at };
+        let schedules = &settings.schedules;
+        let is_blind = |schedule: &&Schedule| found.blind.iter().any(|blind| blind.concerns(schedule));
+        let blind = schedules.iter().filter(is_blind).map(|schedule| schedule.name.as_str()).collect();
+        let roster = Roster { schedules, entries: &found.entries, at, blind };
         report.text = Some(roster.text(rows, self.console.stdout.then_some(self.console.columns)));
         report.result = Some(roster.json());
     }

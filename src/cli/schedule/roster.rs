@@ -21,6 +21,8 @@ pub(super) struct Roster<'a> {
     pub entries: &'a [Entry],
     /// The instant.
     pub at: Timestamp,
+    /// Schedules of which something could not be seen.
+    pub blind: Vec<&'a str>,
 }
 
 /// Which machines get a row of their own.
@@ -98,6 +100,9 @@ impl Roster<'_> {
             }
             let rest = own.iter().filter(|judgement| !notable(judgement)).count();
             match (own.len(), rest) {
+                (0, _) if self.blind.contains(&schedule.name.as_str()) => {
+                    lines.push("  none of its machines could be seen".into());
+                }
                 (0, _) => lines.push("  no machine belongs to it".into()),
                 (_, 0) => {}
                 (1, _) => lines.push("  its machine is as it should be".into()),

@@ -130,14 +130,16 @@ impl From<Fate> for Answer {
     }
 }
 
+/// Jobs with their places in the list of all.
+type Numbered<'j, 'a> = Vec<(usize, &'j Job<'a>)>;
+
 async fn instances(place: &Place, jobs: &[(usize, &Job<'_>)], now: Timestamp) -> Vec<(usize, Answer)> {
     let switch = Ec2Switch::new(&place.sdk);
     let mut answers = Vec::new();
     for act in [Act::Stop, Act::Start] {
         let own = jobs.iter().copied().filter(|(_, job)| job.act == act);
-        let (sleepers, others): (Vec<(usize, &Job<'_>)>, Vec<(usize, &Job<'_>)>) =
-            own.partition(|(_, job)| job.hibernates(now));
-        let (unable, mut plain): (Vec<(usize, &Job<'_>)>, Vec<(usize, &Job<'_>)>) =
+        let (sleepers, others): (Numbered<'_, '_>, Numbered<'_, '_>) = own.partition(|(_, job)| job.hibernates(now));
+        let (unable, mut plain): (Numbered<'_, '_>, Numbered<'_, '_>) =
             others.into_iter().partition(|(_, job)| act == Act::Stop && job.entry.selector.hibernate == Wish::Require);
         answers.extend(unable.iter().map(|(at, _)| (*at, Fate::Refused(no_hibernation()).into())));
         let members = |list: &[(usize, &Job<'_>)]| list.iter().map(|(_, job)| member(job)).collect::<Vec<_>>();
