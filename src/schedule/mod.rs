@@ -18,7 +18,8 @@ mod place;
 mod plan;
 mod settings;
 mod simulate;
-#[cfg(all(test, feature = "aws"))]
+#[cfg(test)]
+#[cfg(feature = "aws")]
 mod tests;
 #[cfg(feature = "aws")]
 mod trouble;

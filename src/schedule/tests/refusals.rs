@@ -141,7 +141,7 @@ async fn schedule_case_44_hibernation_is_used_where_it_can_be_had() {
         let report = run(&settings(folder.path(), vec![schedule]), &context(&cloud.url, EVENING)).await;
         assert_eq!(done(&report), all, "{report:#?}");
         let calls = cloud.calls();
-        let hibernated = calls.iter().filter(|call| call.parameters.contains_key("Hibernate")).next_back().unwrap();
+        let hibernated = calls.iter().rfind(|call| call.parameters.contains_key("Hibernate")).unwrap();
         assert_eq!(hibernated.ids(), ["i-00000000000000000"]);
         if wish == Wish::Require {
             assert!(detail(&report, "i-00000000000000002").starts_with("hibernate: "), "{report:#?}");
