@@ -142,6 +142,7 @@ impl<'a> Scene<'_, 'a> {
             let mut jobs = self.jobs(act, *service, &broken);
             let planned: Vec<bool> = jobs.iter().map(|job| job.entry.judgement.verdict.act != Act::Nothing).collect();
             if !jobs.is_empty() && !self.context.cancel.is_raised() {
+                self.say(act, *service, jobs.iter().filter(|job| !job.is_settled()).count());
                 let asked = |jobs: &[Job<'a>]| self.note(jobs);
                 phase::run(&mut jobs, *service, self.settings.patience, self.context, asked).await;
                 self.forget(&jobs);
@@ -158,6 +159,20 @@ impl<'a> Scene<'_, 'a> {
             }
         }
         outcomes
+    }
+
+    /// Tells whoever looks on why it takes minutes.
+    fn say(&self, act: Act, service: Service, count: usize) {
+        let verb = if act == Act::Stop { "stopping" } else { "starting" };
+        let noun = match (service, count) {
+            (_, 0) => return,
+            (Service::Ec2, 1) => "instance",
+            (Service::Ec2, _) => "instances",
+            (Service::Rds, 1) => "database",
+            (Service::Rds, _) => "databases",
+        };
+        let name = &self.unit.schedule.name;
+        self.context.progress.say(&format!("{name}: {verb} {count} {noun}, which is waited for"));
     }
 
     /// What is to be moved, and what is on its way already and has to be waited for.
