@@ -8,7 +8,7 @@
 //!  floor 3  check                                       observe -> judge          knows no terminal, no clap
 //!  floor 2  backup  schedule  renew_cert                observe -> plan -> apply  know no terminal, no clap
 //!  floor 1  system    docker nginx gunicorn tls http resolve process clock state  everything outside this process
-//!                     store archive signature tree git
+//!                     store archive signature tree git aws
 //!  floor 0  rules     nginx gunicorn certificate redirect oauth units …           pure: no I/O, no async, no clock
 //!                     manifest sidecar retention calendar difference
 //!           report    Finding, Plan, Outcome, Report, Progress                    pure vocabulary of all floors

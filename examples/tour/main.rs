@@ -1,8 +1,9 @@
 //! A tour of mainstay with nothing installed and no network: `cargo run --release --example tour`.
 //!
 //! Starts a small HTTPS site on loopback behind a fresh authority and drives the real command line against it (the same
-//! entry as `main`): once when all is well, then with three faults that an operator meets. Then it plans the renewal of
-//! a certificate, and backs up a small application, brings it back, and damages the archive.
+//! entry as `main`): once when all is well, then with three faults that an operator meets. Then it plans the renewal of a
+//! certificate, backs up a small application, brings it back, and damages the archive. Last come a schedule over a change of
+//! clocks, and a plan over a sample of machines.
 
 #![expect(clippy::print_stdout, reason = "a tour talks to the person who runs it")]
 #![expect(
@@ -12,6 +13,7 @@
 
 mod backup;
 mod certificate;
+mod schedule;
 mod site;
 
 use std::{collections::BTreeMap, path::Path};
@@ -46,7 +48,12 @@ async fn main() -> Result<(), Anything> {
     std::fs::create_dir(&prime)?;
     let renewal = folder.path().join("renewal");
     std::fs::create_dir(&renewal)?;
-    let stops = 4 + certificate::stops(&renewal, &authority).await? + backup::stops(&prime).await?;
+    let machines = folder.path().join("machines");
+    std::fs::create_dir(&machines)?;
+    let stops = 4
+        + certificate::stops(&renewal, &authority).await?
+        + backup::stops(&prime).await?
+        + schedule::stops(&machines).await?;
 
     println!("\nThat was the tour: {stops} stops, each ended as it should.");
     println!("Next: `mainstay check https://your.site`, then the README for a configuration file.");
@@ -76,9 +83,21 @@ async fn stop(
 /// Runs the command in a folder as a person would type it there; its exit code must be `code`. What it remembers stays
 /// below that folder.
 async fn drive(title: &str, words: &[&str], folder: &Path, code: u8) -> Result<(), Anything> {
+    drive_with(title, words, folder, code, &[]).await
+}
+
+/// The same with more variables in the environment.
+async fn drive_with(
+    title: &str,
+    words: &[&str],
+    folder: &Path,
+    code: u8,
+    more: &[(&str, String)],
+) -> Result<(), Anything> {
     println!("\n── {title}\n$ mainstay {}\n", words.join(" "));
     let mut environment: BTreeMap<_, _> = std::env::vars_os().filter(|(name, _)| name != "MAINSTAY_CONFIG").collect();
     environment.insert("MAINSTAY_STATE".into(), folder.join("state").into_os_string());
+    environment.extend(more.iter().map(|(name, value)| ((*name).into(), value.into())));
     let context = Context::real(environment, folder.to_owned());
     let file = folder.join("mainstay.toml").into_os_string();
     let words = std::iter::once("mainstay").chain(words.iter().copied());

@@ -3,6 +3,8 @@
 //! A run that was killed between the archive and its sidecar leaves an archive that nothing counts. Read to its end and
 //! found good, it can be signed for afterwards.
 
+use std::sync::Arc;
+
 use super::{
     Holding, Settings, Verify,
     proof::{self, Opener},
@@ -15,12 +17,7 @@ use crate::{
         manifest::hex,
         sidecar::{self, Proof, Sidecar, StoredFile, Verified},
     },
-    system::{
-        Context,
-        archive::Limits,
-        signature::Signer,
-        store::{Body, Trouble},
-    },
+    system::{Context, archive::Limits, signature::Signer, store::Trouble},
 };
 
 /// Signs for an archive without a sidecar, wherever it is, once it was read to its end.
@@ -103,12 +100,12 @@ pub async fn adopt(
         let text = sidecar.to_bytes();
         let signature = signer.sign(&text, &sidecar.id)?;
         let destination = holding.open(context)?;
-        let stored = async {
-            destination.put(&format!("{id}.json"), Body::Bytes(text.into())).await?;
-            destination.put(&format!("{id}.json.minisig"), Body::Bytes(signature.into_bytes().into())).await
-        };
-        report.findings.push(match stored.await {
-            Ok(_) => Finding::pass(ID, name, format!("{id} at {address} was read to its end, and is signed for now"))
+        let objects = vec![
+            (format!("{id}.json"), Arc::from(text)),
+            (format!("{id}.json.minisig"), Arc::from(signature.into_bytes())),
+        ];
+        report.findings.push(match destination.put_in_order(objects).await {
+            Ok(()) => Finding::pass(ID, name, format!("{id} at {address} was read to its end, and is signed for now"))
                 .data("destination", address)
                 .data("archive", id.to_string()),
             Err(trouble) => failed(&trouble),

@@ -189,9 +189,13 @@ impl Record {
             Lesson::Good(good) => {
                 let seen = self.at(&learnt.destination);
                 seen.damaged.retain(|id| *id != good.id);
-                if seen.good.as_ref().is_none_or(|known| known.created <= good.created) {
-                    seen.good = Some(good.clone());
-                }
+                let known = seen.good.take();
+                seen.good = Some(match known {
+                    Some(known) if known.created > good.created => known,
+                    // What was in it is known since it was made.
+                    Some(known) if known.id == good.id => Good { content: known.content, ..good.clone() },
+                    _ => good.clone(),
+                });
             }
             Lesson::Damaged(id) => {
                 let seen = self.at(&learnt.destination);

@@ -30,7 +30,7 @@ pub use holding::{Holding, Learnt, remember};
 pub use init::init;
 pub use keygen::keygen;
 pub use list::{Leftover, Listing, Row, Stand, list};
-pub use record::{Drill, Good, Last, Record, Seen};
+pub use record::{Drill, Good, Last, Record, Seen, Size};
 pub use settings::{Dump, Padlock, Set, Settings};
 pub use stock::Stock;
 pub use verify::{Verify, verify};

@@ -50,7 +50,10 @@ async fn open(place: &Place, set: &Set, settings: &Settings, record: &Record, co
     let state = async {
         let destination = store::open(place, &options(place, set, settings, record), context).map_err(unusable)?;
         let condition = destination.inspect().await?;
-        Ok((destination, condition))
+        match &condition.unwritable {
+            Some(trouble) => Err(trouble.clone()),
+            None => Ok((destination, condition)),
+        }
     };
     Opened { address: place.to_string(), required: set.required.contains(place), state: state.await }
 }

@@ -2,11 +2,10 @@
 
 use std::{io, sync::Arc};
 
-use sha2::{Digest, Sha256};
-
 use crate::system::{
-    Context,
+    Cancel, Context,
     archive::{Damage, Flaw, Keys, Limits, Terms, Verified, verify},
+    file,
     store::{Reading, Shelf, Trouble},
 };
 
@@ -71,23 +70,31 @@ pub(super) async fn read(
     }
 }
 
-fn hash(mut reader: impl io::Read, tick: &dyn Fn(u64), cancel: &crate::system::Cancel) -> Result<Proof, Damage> {
-    let (mut digest, mut bytes) = (Sha256::new(), 0);
-    let mut chunk = vec![0; 256 << 10];
-    loop {
-        if cancel.is_raised() {
-            return Err(Damage::new(Flaw::System, "a signal ended the run", "run the command again"));
+fn hash(reader: impl io::Read, tick: &dyn Fn(u64), cancel: &Cancel) -> Result<Proof, Damage> {
+    match file::sha256(Watched { reader, tick, cancel }) {
+        Ok((bytes, sha256)) => Ok(Proof { bytes, sha256, opened: None }),
+        Err(_) if cancel.is_raised() => {
+            Err(Damage::new(Flaw::System, "a signal ended the run", "run the command again"))
         }
-        match reader.read(&mut chunk) {
-            Ok(0) => return Ok(Proof { bytes, sha256: digest.finalize().into(), opened: None }),
-            Ok(read) => {
-                digest.update(&chunk[..read]);
-                bytes += read as u64;
-                tick(read as u64);
-            }
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(Damage::new(Flaw::System, error.to_string(), "check the medium")),
+        Err(error) => Err(Damage::new(Flaw::System, error.to_string(), "check the medium")),
+    }
+}
+
+/// A reader that tells how far it is, and ends with an error at a signal.
+struct Watched<'a, R> {
+    reader: R,
+    tick: &'a dyn Fn(u64),
+    cancel: &'a Cancel,
+}
+
+impl<R: io::Read> io::Read for Watched<'_, R> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.cancel.is_raised() {
+            return Err(io::Error::other("a signal ended the run"));
         }
+        let read = self.reader.read(into)?;
+        (self.tick)(read as u64);
+        Ok(read)
     }
 }
 

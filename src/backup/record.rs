@@ -22,6 +22,8 @@ use crate::{
 pub struct Record {
     /// The newest archive that this host made.
     pub last: Option<Last>,
+    /// How large the newest good one was: what the next one is held against.
+    pub usual: Option<Size>,
     /// The archive that is being stored; where a run finds it at its start, the one before was ended in the middle.
     pub pending: Option<String>,
     /// What is known of each destination, by its address.
@@ -47,6 +49,13 @@ pub struct Last {
     /// The digest of what the file system said of the sources, in hexadecimal digits: where it is the same, nothing has
     /// changed and nothing needs to be read.
     pub metadata: String,
+}
+
+/// How much an archive holds.
+#[derive(Clone, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+pub struct Size {
+    /// Its id.
+    pub id: String,
     /// How many files it has.
     pub files: u64,
     /// How many bytes they have.
@@ -74,6 +83,9 @@ pub struct Good {
     pub created: Timestamp,
     /// When it was last proved good.
     pub verified: Timestamp,
+    /// The digest of names, modes and content, as [`Last::content`]; empty where another run or host made it.
+    #[serde(default)]
+    pub content: String,
 }
 
 /// A restore that was rehearsed.

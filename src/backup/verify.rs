@@ -199,7 +199,7 @@ fn lesson(place: Place<'_>, archive: &Archive, proof: &Result<Proof, Unproved>, 
     let id = archive.id.to_string();
     let lesson = match proof {
         Ok(proof) if disagreement(archive, proof).is_none() => {
-            Lesson::Good(Good { id, created: archive.sidecar.created, verified: now })
+            Lesson::Good(Good { id, created: archive.sidecar.created, verified: now, content: String::new() })
         }
         Ok(_) => Lesson::Damaged(id),
         Err(unproved) if unproved.condemns() => Lesson::Damaged(id),

@@ -33,6 +33,7 @@ pub struct BackupScope<'a> {
     /// The world.
     pub context: &'a Context,
     sources: OnceCell<Result<Sources>>,
+    content: OnceCell<Result<String>>,
 }
 
 /// The files of a backup, as they are now.
@@ -40,6 +41,8 @@ pub struct BackupScope<'a> {
 pub struct Sources {
     /// The digest of what the file system says of them, as [`backup::Last::metadata`] has it.
     pub metadata: String,
+    /// The length of all files together.
+    pub bytes: u64,
     /// Those that hold a secret.
     pub secrets: Vec<Found>,
 }
@@ -86,7 +89,7 @@ impl Subject for Backup {
     }
 
     fn scope<'a>(&'a self, context: &'a Context) -> BackupScope<'a> {
-        BackupScope { backup: self, context, sources: OnceCell::new() }
+        BackupScope { backup: self, context, sources: OnceCell::new(), content: OnceCell::new() }
     }
 }
 
@@ -117,9 +120,22 @@ impl BackupScope<'_> {
                 let walk = task::spawn_blocking(move || {
                     let mut search = Search::below(&backup.set.root);
                     let survey = archive::survey(&backup.recipe()?, &cancel, |path| search.look(path))?;
-                    Ok(Sources { metadata: hex(&survey.metadata), secrets: search.finish() })
+                    Ok(Sources { metadata: hex(&survey.metadata), bytes: survey.bytes, secrets: search.finish() })
                 });
                 walk.await.unwrap_or_else(|error| Err(Error::new(Kind::Failed, "look at the files").because(error)))
+            })
+            .await
+    }
+
+    /// The digest of what is in the files, as [`backup::Last::content`] has it. Reads all of them.
+    pub async fn content(&self) -> &Result<String> {
+        self.content
+            .get_or_init(|| async {
+                let (backup, cancel) = (self.backup.clone(), self.context.cancel.clone());
+                let read = task::spawn_blocking(move || archive::content(&backup.recipe()?, &cancel));
+                let read =
+                    read.await.unwrap_or_else(|error| Err(Error::new(Kind::Failed, "read the files").because(error)));
+                read.map(|digest| hex(&digest))
             })
             .await
     }

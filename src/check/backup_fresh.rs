@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{Backup, BackupScope, Check, backup::Memory};
 use crate::{
-    backup::{Catalog, Origin, Query},
+    backup::{Catalog, Origin, Query, Seen},
     error::Error,
     report::Finding,
     rules::{
@@ -23,6 +23,9 @@ pub struct BackupFresh;
 
 /// A run that is going on has no sidecar yet either; none takes so long.
 const RUN: SignedDuration = SignedDuration::from_hours(24);
+
+/// So many bytes are read to see whether they have changed; of more the file system's word decides.
+const READ: u64 = 256 << 20;
 
 impl Check<Backup> for BackupFresh {
     fn id(&self) -> &'static str {
@@ -88,7 +91,7 @@ async fn observe(place: &Place, memory: &Memory, scope: &BackupScope<'_>, now: T
     let holdings = match catalog(place, memory, scope, now).await {
         Ok(catalog) => {
             let mut held = holdings(&catalog, now);
-            held.changed = changed(&held, memory, scope).await;
+            held.changed = changed(&held, known, memory, scope).await;
             Ok(held)
         }
         Err(Trouble { reason, why, fix }) => Err(Absence { reason: reason.word(), why, fix }),
@@ -144,13 +147,25 @@ fn holdings(catalog: &Catalog, now: Timestamp) -> Holdings {
     held
 }
 
-/// Whether the files have changed since the newest good archive, as far as this host remembers making it.
-async fn changed(held: &Holdings, memory: &Memory, scope: &BackupScope<'_>) -> Changed {
-    let last = memory.record.last.as_ref();
-    let last = last.filter(|last| held.good.as_ref().is_some_and(|good| good.id == last.id));
-    let Some(last) = last else { return Changed::NotKnown };
-    match scope.sources().await {
-        Ok(sources) if sources.metadata == last.metadata => Changed::No,
+/// Whether the files have changed since the newest good archive, as far as this host remembers making it: by what the file
+/// system says of them, and where that differs by what is in them, since a `touch` is no change.
+async fn changed(held: &Holdings, known: Option<&Seen>, memory: &Memory, scope: &BackupScope<'_>) -> Changed {
+    let Some(id) = held.good.as_ref().map(|good| &good.id) else { return Changed::NotKnown };
+    let last = memory.record.last.as_ref().filter(|last| last.id == *id);
+    let kept = known.and_then(|known| known.good.as_ref()).filter(|good| good.id == *id);
+    let content = last.map(|last| &last.content).or(kept.map(|good| &good.content)).filter(|digest| !digest.is_empty());
+    let sources = match scope.sources().await {
+        Ok(_) if last.is_none() && content.is_none() => return Changed::NotKnown,
+        Ok(sources) if last.is_some_and(|last| last.metadata == sources.metadata) => return Changed::No,
+        Ok(sources) => sources,
+        Err(error) => return Changed::Unseen(error.to_string()),
+    };
+    // The output of commands is in the digest of an archive, and is not made again for a look.
+    let Some(content) = content.filter(|_| sources.bytes <= READ && scope.set().dumps.is_empty()) else {
+        return if last.is_some() { Changed::Yes } else { Changed::NotKnown };
+    };
+    match scope.content().await {
+        Ok(now) if now == content => Changed::No,
         Ok(_) => Changed::Yes,
         Err(error) => Changed::Unseen(error.to_string()),
     }

@@ -121,6 +121,7 @@ impl Bed {
             sites: Vec::new(),
             backups,
             certificates: Vec::new(),
+            schedules: Vec::new(),
             only,
             skip: Vec::new(),
             wait: None,
@@ -229,6 +230,25 @@ async fn a_change_of_the_files_since_the_newest_archive_fails() {
     });
     let finding = bed.look("backup.fresh").await.remove(0);
     assert_eq!((finding.status, &finding.data["changed"]), (Status::Pass, &false.into()));
+    // The same bytes written anew are no change, where it is remembered what was in the files.
+    let before = archive::content(&bed.backups()[0].recipe().unwrap(), &bed.context.cancel).unwrap();
+    let same = std::fs::read(bed.tree.path().join(".env")).unwrap();
+    std::fs::remove_file(bed.tree.path().join(".env")).unwrap();
+    bed.tree.write(".env", std::str::from_utf8(&same).unwrap());
+    assert_eq!(bed.fresh().await, is(Status::Fail, "changed"));
+    let content: String = before.iter().map(|byte| format!("{byte:02x}")).collect();
+    bed.remember(|record| record.last.as_mut().unwrap().content = content.clone());
+    let finding = bed.look("backup.fresh").await.remove(0);
+    assert_eq!((finding.status, &finding.data["changed"]), (Status::Pass, &false.into()), "{finding:?}");
+    // A destination that missed the newest archive is compared with what is in its own newest.
+    let address = bed.set.to[0].to_string();
+    let good = Good { id: id.clone(), created: now(), verified: now(), content };
+    bed.remember(|record| {
+        record.last = Some(Last { id: "prime-app-20261123T180000Z-000002".into(), sequence: 2, ..Last::default() });
+        record.at(&address).good = Some(good.clone());
+    });
+    let finding = bed.look("backup.fresh").await.remove(0);
+    assert_eq!((finding.status, &finding.data["changed"]), (Status::Pass, &false.into()), "{finding:?}");
     bed.tree.write(".env", "TOKEN=22");
     assert_eq!(bed.fresh().await, is(Status::Fail, "changed"));
     // Another host's archive is newer: what has changed since is not known, and its age decides.
@@ -243,7 +263,8 @@ async fn backup_case_06_a_folder_that_lost_its_medium_is_unknown_until_memory_sa
     let address = bed.set.to[0].to_string();
     let good = |hours| {
         let created = now() - SignedDuration::from_hours(hours);
-        Some(Good { id: "prime-app-20261101T000000Z-000001".into(), created, verified: created })
+        let id = "prime-app-20261101T000000Z-000001".into();
+        Some(Good { id, created, verified: created, content: String::new() })
     };
     std::fs::remove_dir_all(bed.to()).unwrap();
     bed.remember(|record| {

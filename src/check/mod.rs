@@ -1,4 +1,4 @@
-//! `mainstay check`: looks at sites, backups and certificates and judges what it sees.
+//! `mainstay check`: looks at sites, backups, certificates and schedules and judges what it sees.
 //!
 //! A check is one file with a unit struct that implements [`Check`], and one line in [`REGISTRY`]. What several checks
 //! of one subject look at (a site's addresses, the TLS handshake and its answer, the nginx configuration; what a backup's
@@ -29,6 +29,8 @@ mod nginx_fresh;
 mod nginx_headers;
 mod oauth_redirect;
 mod run;
+mod schedule;
+mod schedule_drift;
 mod scope;
 mod site;
 mod subject;
@@ -53,6 +55,7 @@ use futures_util::future::BoxFuture;
 pub use backup::{Backup, BackupScope};
 pub use certificate::{Certificate, CertificateScope};
 pub use run::{has_work, run};
+pub use schedule::{Timetable, TimetableScope};
 pub use scope::Scope;
 pub use site::{
     Addresses, Compose, Family, GunicornSite, GunicornSource, HttpSide, NginxSite, NginxSource, OauthSite, Provider,
@@ -112,6 +115,8 @@ pub struct Registry {
     pub backups: &'static [&'static dyn Check<Backup>],
     /// About certificates.
     pub certificates: &'static [&'static dyn Check<Certificate>],
+    /// About schedules.
+    pub schedules: &'static [&'static dyn Check<Timetable>],
 }
 
 /// Every check, in the order in which a person reads them.
@@ -138,6 +143,7 @@ pub static REGISTRY: Registry = Registry {
     ],
     backups: &[&backup_fresh::BackupFresh, &backup_secrets::BackupSecrets, &backup_repository::BackupRepository],
     certificates: &[&certificate::CertificateDue, &certificate::CertificateServed],
+    schedules: &[&schedule_drift::ScheduleDrift],
 };
 
 impl Registry {
@@ -146,7 +152,8 @@ impl Registry {
         let sites = self.sites.iter().map(|check| check.about());
         let all = sites.chain(self.backups.iter().map(|check| check.about()));
         let is_new = |about: &About| self.sites.iter().all(|check| check.id() != about.id);
-        all.chain(self.certificates.iter().map(|check| check.about()).filter(is_new))
+        let certificates = self.certificates.iter().map(|check| check.about()).filter(is_new);
+        all.chain(certificates).chain(self.schedules.iter().map(|check| check.about()))
     }
 }
 

@@ -42,7 +42,8 @@ const MENDABLE: &[&str] = &[
     "timeout",
 ];
 
-/// Looks at every site, every backup and every certificate and judges it; findings in the order of the settings and of the registry.
+/// Looks at every site, backup, certificate and schedule and judges it; findings in the order of the settings and of the
+/// registry.
 ///
 /// With `settings.wait`, subjects whose failures a deploy can mend are looked at again until they pass or the time is up.
 pub async fn run(settings: &Settings, context: &Context) -> Vec<Finding> {
@@ -91,7 +92,8 @@ fn looks(settings: &Settings) -> Vec<Look> {
     let sites = looks_at(&settings.sites, REGISTRY.sites, settings);
     let backups = looks_at(&settings.backups, REGISTRY.backups, settings);
     let certificates = looks_at(&settings.certificates, REGISTRY.certificates, settings);
-    sites.into_iter().chain(backups).chain(certificates).collect()
+    let schedules = looks_at(&settings.schedules, REGISTRY.schedules, settings);
+    sites.into_iter().chain(backups).chain(certificates).chain(schedules).collect()
 }
 
 fn looks_at<S: Subject>(subjects: &[S], checks: &[&'static dyn Check<S>], settings: &Settings) -> Vec<Look> {

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
-use super::{Backup, Certificate};
+use super::{Backup, Certificate, Timetable};
 use crate::report::Status;
 
 /// Everything one `mainstay check` run was asked to do.
@@ -17,6 +17,8 @@ pub struct Settings {
     pub backups: Vec<Backup>,
     /// The certificates, in the same order.
     pub certificates: Vec<Certificate>,
+    /// The schedules, in the same order.
+    pub schedules: Vec<Timetable>,
     /// Check ids, or their first words, to run; all when empty.
     pub only: Vec<String>,
     /// Check ids, or their first words, to leave out.

@@ -33,7 +33,11 @@ pub(super) async fn run(command: &BackupCommand, cli: &Cli, console: &Console, c
     let job = Job { command, cli, console, context };
     match command {
         BackupCommand::Create(args) => {
-            let request = backup::Create { dry_run: args.dry_run, if_changed: args.if_changed };
+            let request = backup::Create {
+                dry_run: args.dry_run,
+                if_changed: args.if_changed,
+                accept_smaller: args.accept_smaller,
+            };
             backup::create(&job.settings(&args.names)?, request, &mut report, context).await?;
         }
         BackupCommand::Drill(args) => job.drill(args, &mut report).await?,

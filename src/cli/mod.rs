@@ -9,6 +9,8 @@ mod confirm;
 pub mod console;
 pub mod exit;
 mod hidden;
+#[cfg(feature = "aws")]
+mod lambda;
 pub mod output;
 mod progress;
 pub mod reference;
@@ -46,6 +48,16 @@ pub async fn run(arguments: Vec<OsString>, mut context: Context) -> u8 {
         return code;
     }
     let console = Console::real(&context.environment);
+    #[cfg(feature = "aws")]
+    if arguments.len() < 2
+        && let Some(runtime) = crate::system::lambda::Runtime::find(&context)
+    {
+        // The runtime starts `bootstrap` without arguments, and ends it when it likes.
+        return match lambda::serve(&runtime, &context).await {
+            Ok(()) => 0,
+            Err(error) => show(&error, &[], &View::plain("schedule apply", context.clock.now()), &context),
+        };
+    }
     let cli = match Cli::try_parse_from(&arguments) {
         Ok(cli) => cli,
         Err(error) => return usage::explain(&error, &arguments, &context),
@@ -110,7 +122,7 @@ async fn perform(cli: &Cli, console: &Console, context: &Context) -> Result<Done
         Command::Backup(args) => backup::run(&args.command, cli, console, context).await,
         Command::Check(args) => check(args, cli, context).await,
         Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
-        Command::Schedule(args) => schedule::run(args, cli, context),
+        Command::Schedule(args) => schedule::run(args, cli, console, context).await,
         Command::Config(args) => configure(args.command, cli, context),
         Command::Completions { shell } => {
             Ok(Done::Text(String::from_utf8_lossy(&reference::completions(*shell)).into_owned()))

@@ -72,7 +72,7 @@ mod tests {
     fn a_simulation_begins_with_a_state_and_goes_on_to_the_end_of_the_last_date() {
         let zone = TimeZoneDatabase::bundled().get("America/Detroit").unwrap();
         let calendar = Calendar::new(zone, vec!["Sat 22:00-01:30".parse().unwrap()]).unwrap();
-        let schedule = Schedule { name: "nights".into(), calendar };
+        let schedule = Schedule::new("nights", calendar);
         let dates = ["2026-10-31", "2026-11-01"].map(|text| text.parse().unwrap());
         let simulation = simulate(&schedule, dates[0], dates[1]);
         assert_eq!(

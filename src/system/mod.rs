@@ -15,8 +15,11 @@ pub mod file;
 pub mod git;
 pub mod gunicorn;
 pub mod http;
+#[cfg(feature = "aws")]
+pub mod lambda;
 pub mod listener;
 pub mod nginx;
+pub mod package;
 pub mod process;
 pub mod procfs;
 pub mod resolve;

@@ -3,11 +3,15 @@
 #![expect(clippy::disallowed_methods, reason = "tests start the binary and make the world it sees")]
 #![expect(clippy::print_stdout, reason = "a skipped test says so; tests/run counts these lines")]
 
+#[cfg(feature = "aws")]
+mod amazon;
 mod backup;
 mod backup_check;
 mod bed;
 mod config;
 mod hidden;
+#[cfg(feature = "aws")]
+mod lambda;
 mod pages;
 mod program;
 mod schedule;

@@ -183,3 +183,73 @@ fn schedule_case_19_to_21_windows_that_mean_nothing_are_errors_of_the_file() {
         world.run(&["schedule", "simulate", "a"]).expect_code(2).expect_text(says);
     }
 }
+
+#[test]
+fn what_cannot_be_seen_is_unknown_and_what_makes_no_sense_ends_with_2() {
+    let mut world = world();
+    // Nothing listens there.
+    world.set("AWS_ENDPOINT_URL", "http://127.0.0.1:9").set("AWS_ACCESS_KEY_ID", "A").set("AWS_SECRET_ACCESS_KEY", "S");
+    let run = world.run(&["schedule", "plan", "office-hours", "--format", "json"]);
+    run.expect_code(3);
+    let report = run.json();
+    assert_eq!(
+        (&report["findings"][0]["status"], &report["findings"][0]["data"]["region"]),
+        (&json!("unknown"), &json!("us-east-2")),
+        "{run}"
+    );
+    world
+        .run(&["schedule", "apply", "office-hours"])
+        .expect_code(1)
+        .expect_text("could not look at the instances in us-east-2");
+    world.run(&["check", "office-hours"]).expect_code(3).expect_text("schedule.drift");
+    for (arguments, says) in [
+        (&["plan", "office-huors"][..], "did you mean `office-hours`?"),
+        (&["plan", "office-hours", "--at", "tomorrow"], "it is no time"),
+        (&["plan", "--at", "2026-11-24 19:00"], "several time zones"),
+        (&["override", "web-1", "--on"], "--for"),
+        (&["override", "web-1", "--for", "3h"], "--on"),
+        (&["override", "web-1", "--on", "--for", "8d"], "seven days"),
+        (&["override", "web-1", "--off", "--until", "2020-01-01T00:00Z"], "is over"),
+        (&["deploy"], "no schedule has a `deploy` section"),
+        (&["deploy", "office-hours"], "[schedule.office-hours.deploy]"),
+    ] {
+        world.run(&[&["schedule"], arguments].concat()).expect_code(2).expect_text(says);
+    }
+}
+
+#[test]
+fn schedule_case_69_a_deploy_refuses_a_boundary_in_a_gap_before_anybody_is_asked() {
+    let world = World::new();
+    let text = "[schedule.a]\ntimezone = 'America/Detroit'\non = ['Mon-Sun 02:30-19:00']\n\
+                [[schedule.a.ec2]]\nregions = ['us-east-2']\nids = ['i-0123456789abcdef0']\n\
+                [schedule.a.deploy]\nrole = 'arn:aws:iam::111122223333:role/s'\nvia = 'direct'\n";
+    world.file("mainstay.toml", text);
+    world.run(&["schedule", "deploy"]).expect_code(2).expect_text("02:30 (on)").expect_text("--accept-dst");
+}
+
+#[test]
+fn the_policies_need_no_credentials_and_name_what_the_file_names() {
+    let world = World::new();
+    let text = "[schedule.a]\ntimezone = 'America/Detroit'\non = ['Mon-Fri 07:00-19:00']\n\
+                [[schedule.a.ec2]]\nregions = ['us-east-2']\nids = ['i-0123456789abcdef0']\n\
+                [[schedule.a.rds]]\nregions = ['us-east-2']\ntags = { Schedule = 'a' }\n\
+                role = 'arn:aws:iam::444455556666:role/mainstay'\nexternal_id = 'a-secret'\n\
+                [schedule.a.deploy]\nrole = 'arn:aws:iam::111122223333:role/s'\nfunction = 'arn:aws:lambda:us-east-2:111122223333:function:m'\n";
+    world.file("mainstay.toml", text);
+    let run = world.run(&["schedule", "policy", "--format", "json"]);
+    run.expect_code(0);
+    let policies = run.json()["result"]["policies"].clone();
+    let own = policies["host"].to_string();
+    assert!(own.contains("arn:aws:ec2:us-east-2:111122223333:instance/i-0123456789abcdef0"), "{own}");
+    assert!(own.contains("arn:aws:iam::444455556666:role/mainstay") && !own.contains("rds:"), "{own}");
+    let other = policies["account 444455556666"].to_string();
+    assert!(other.contains("rds:StopDBInstance") && other.contains("aws:ResourceTag/Schedule"), "{other}");
+    let trust = policies["scheduler trust"].to_string();
+    assert!(trust.contains("aws:SourceAccount") && trust.contains(":schedule-group/mainstay"), "{trust}");
+    assert!(policies["scheduler"].to_string().contains("lambda:InvokeFunction"), "{policies}");
+    assert!(!run.stdout.contains("a-secret"), "{run}");
+    world
+        .run(&["schedule", "policy"])
+        .expect_code(0)
+        .expect_text("function trust: who may take on the function's role");
+}

@@ -135,7 +135,7 @@ async fn backup_case_14_an_older_state_of_the_destination_is_noticed() {
     let shelf = Memory::new("s3://prime/app");
     let ids = bench.daily(&shelf, &[1, 2, 3]);
     let created = "2026-11-03T02:30:00Z".parse().unwrap();
-    bench.seen(&shelf).good = Some(Good { id: ids[2].clone(), created, verified: created });
+    bench.seen(&shelf).good = Some(Good { id: ids[2].clone(), created, verified: created, content: String::new() });
     assert_eq!(read(&bench, &shelf).await.troubles, [""; 0]);
     for end in [".tar.gz.age", ".json", ".json.minisig"] {
         shelf.lose(&format!("{}{end}", ids[2]));

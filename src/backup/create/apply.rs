@@ -12,12 +12,14 @@ use super::{
     readback::prove,
     source,
     summary::{self, Took},
+    usual,
 };
 use crate::{
     backup::{Good, Last, Record, Set, Settings, dump, interrupted, place::Opened, recovery},
-    error::Result,
+    error::{Error, Kind, Result},
     report::{Finding, Outcome, Report, State},
     rules::{
+        archive_id,
         manifest::hex,
         sidecar::{self, Previous, Proof, Sidecar, StoredFile, Verified},
     },
@@ -25,7 +27,7 @@ use crate::{
         Context,
         archive::{Extra, Seal},
         signature::Signer,
-        store::{Body, Destination, Reason, Trouble},
+        store::{Destination, Reason, Trouble},
     },
 };
 
@@ -51,7 +53,12 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
     for place in &mut work.places {
         make_ready(place, report).await;
     }
+    if work.is_nowhere() {
+        return work.nowhere(report);
+    }
     report.outcomes.extend(pending::settle(&mut work.record, &work.places, sketch.started).await);
+    let ours = archive_id::set_name(&settings.project, &set.name);
+    let usual = usual::usual(&work.record, &ours, &work.places).await;
     let metadata = hex(&sketch.survey.metadata);
     let looks_the_same = |last: &Last| last.metadata == metadata;
     if work.request.if_changed && set.dumps.is_empty() && work.is_as_before(looks_the_same).await {
@@ -70,9 +77,14 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
     let manuscript = Manuscript::write(&recipe, &work.seal, &mut work.places, &spool, context).await;
     context.progress.end();
     let making = begun.elapsed();
-    let mut manuscript = manuscript.inspect_err(|_| {
-        report.findings.extend(work.places.iter().filter_map(|place| summary::blocked(set, place)));
-    })?;
+    let mut manuscript = match manuscript {
+        Ok(manuscript) => manuscript,
+        Err(_) if work.is_nowhere() => return work.nowhere(report),
+        Err(error) => {
+            report.findings.extend(work.places.iter().filter_map(|place| summary::blocked(set, place)));
+            return Err(error);
+        }
+    };
     interrupted(context)?;
     let written = Arc::clone(&manuscript.written);
     report.findings.extend(summary::sources(set, &written.notes));
@@ -89,7 +101,14 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
     if written.contents.damaged > 0 {
         lacks.push("with files that shrank while they were read".to_owned());
     }
-    lacks.extend(summary::shrunk(&written.contents, work.record.last.as_ref()));
+    let mut is_small = false;
+    if let Some(how) = usual::shrunk(&written.contents, usual.as_ref()) {
+        is_small = !work.request.accept_smaller;
+        match is_small {
+            true => lacks.push(how),
+            false => report.findings.push(summary::accepted(set, &how)),
+        }
+    }
     let mut draft = Sidecar {
         schema: sidecar::SCHEMA,
         id: sketch.id.to_string(),
@@ -111,7 +130,7 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
         suspect: (!lacks.is_empty()).then(|| lacks.join("; ")),
     };
     if let Some(suspect) = &draft.suspect {
-        report.findings.push(summary::suspect(set, suspect));
+        report.findings.push(summary::suspect(set, suspect, is_small));
     }
 
     work.record.pending = Some(draft.id.clone());
@@ -145,19 +164,14 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
                 // A suspect archive is kept, and counts for nothing: also where the record is all that can be asked.
                 if draft.suspect.is_none() {
                     let seen = work.record.at(&place.address);
-                    seen.good = Some(Good { id: draft.id.clone(), created: draft.created, verified });
+                    let (id, created, content) = (draft.id.clone(), draft.created, hex(&written.content));
+                    seen.good = Some(Good { id, created, verified, content });
                 }
             }
             Err(trouble) => work.places[at].state = Err(trouble),
         }
     }
-    for place in &work.places {
-        if let Err(trouble) = &place.state {
-            let state = if place.required { State::Failed } else { State::Skipped };
-            report.outcomes.push(outcome(Action::Store, &place.address, state, trouble.why.as_str()));
-            report.findings.push(summary::failed(set, place, trouble));
-        }
-    }
+    work.tell_failures(report);
     let first = anywhere && work.record.last.is_none();
     if anywhere {
         work.record.last = Some(Last {
@@ -167,9 +181,10 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
             sha256: draft.file.sha256.clone(),
             content: hex(&written.content),
             metadata,
-            files: written.contents.files,
-            bytes: written.contents.bytes,
         });
+        if draft.suspect.is_none() {
+            work.record.usual = Some(usual::size(&draft));
+        }
     }
     work.remember_media().await;
     // What is left at a place that failed is cleared by the next run, which finds it pending.
@@ -186,6 +201,32 @@ pub(super) async fn apply(sketch: Sketch, mut work: Work<'_>, report: &mut Repor
 }
 
 impl Work<'_> {
+    /// Whether no destination is left.
+    fn is_nowhere(&self) -> bool {
+        self.places.iter().all(|place| place.state.is_err())
+    }
+
+    /// The end of a run without any destination: what each lacks says it all, unless none of them had to have the archive.
+    fn nowhere(&self, report: &mut Report) -> Result<()> {
+        self.tell_failures(report);
+        match self.places.iter().any(|place| place.required) {
+            true => Ok(()),
+            false => Err(Error::new(Kind::Failed, "store the archive anywhere")
+                .because("no destination can be used")
+                .hint("mend one of the destinations; each says what is wrong with it")),
+        }
+    }
+
+    /// Says of each destination that has no archive why it has none.
+    fn tell_failures(&self, report: &mut Report) {
+        for place in &self.places {
+            let Err(trouble) = &place.state else { continue };
+            let state = if place.required { State::Failed } else { State::Skipped };
+            report.outcomes.push(outcome(Action::Store, &place.address, state, trouble.why.as_str()));
+            report.findings.push(summary::failed(self.set, place, trouble));
+        }
+    }
+
     /// Whether the newest archive is the same by `is_same`, for the same people, and still is where it has to be.
     async fn is_as_before(&self, is_same: impl Fn(&Last) -> bool) -> bool {
         let Some(last) = self.record.last.as_ref().filter(|last| is_same(last)) else { return false };
@@ -273,9 +314,11 @@ async fn sign(destination: &dyn Destination, sidecar: &Sidecar, key: &Signer) ->
     let signature = key
         .sign(&text, &sidecar.id)
         .map_err(|error| Trouble::new(Reason::Other, error.to_string(), error.hints.join("; ")))?;
-    destination.put(&format!("{}.json", sidecar.id), Body::Bytes(text.into())).await?;
-    destination.put(&format!("{}.json.minisig", sidecar.id), Body::Bytes(signature.into_bytes().into())).await?;
-    Ok(())
+    let objects = vec![
+        (format!("{}.json", sidecar.id), Arc::from(text)),
+        (format!("{}.json.minisig", sidecar.id), Arc::from(signature.into_bytes())),
+    ];
+    destination.put_in_order(objects).await
 }
 
 fn outcome(action: Action, target: &str, state: State, detail: &str) -> Outcome {

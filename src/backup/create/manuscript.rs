@@ -47,9 +47,9 @@ impl Manuscript {
             let remote = places.iter().zip(&drafts).any(|(place, draft)| place.state.is_ok() && draft.is_none());
             let own: Vec<usize> = (0..drafts.len()).filter(|at| drafts[*at].is_some()).collect();
             if own.is_empty() && !remote {
-                return Err(Error::new(Kind::Failed, "store the archive anywhere")
-                    .because("no destination can be used")
-                    .hint("mend one of the destinations; each says what is wrong with it"));
+                return Err(
+                    Error::new(Kind::Failed, "store the archive anywhere").because("no destination can be used")
+                );
             }
             let spooled = own.is_empty().then(|| tempfile::tempfile_in(spool)).transpose();
             let spooled = spooled.map_err(|error| unspooled(spool, &error))?;

@@ -10,6 +10,7 @@ mod plan;
 mod readback;
 mod source;
 mod summary;
+mod usual;
 
 use std::sync::Arc;
 
@@ -34,6 +35,8 @@ pub struct Create {
     pub dry_run: bool,
     /// Do nothing where nothing has changed.
     pub if_changed: bool,
+    /// Count an archive as good although it holds so much less than the last good one.
+    pub accept_smaller: bool,
 }
 
 /// Makes an archive of every backup. What fails is told in the report and stops no other backup.

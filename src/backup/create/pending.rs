@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::usual;
 use crate::{
     backup::{Good, Last, Record, place::Opened},
     report::{Outcome, State},
@@ -27,21 +28,22 @@ pub(super) async fn settle(record: &mut Record, places: &[Opened], now: Timestam
         match examine(destination, &id).await {
             Ok(Some(sidecar)) => {
                 let (created, suspect) = (sidecar.created, sidecar.suspect.is_some());
+                let size = usual::size(&sidecar);
                 let last = Last {
                     id: id.clone(),
                     sequence: parsed.sequence(),
                     sealed_for: sidecar.sealed_for,
                     sha256: sidecar.file.sha256,
-                    files: sidecar.contents.files,
-                    bytes: sidecar.contents.bytes,
                     ..Last::default()
                 };
                 if record.last.as_ref().is_none_or(|known| known.sequence < last.sequence) {
                     record.last = Some(last);
                 }
                 if !suspect {
-                    let good = Good { id: id.clone(), created, verified: sidecar.verified.at };
+                    let (id, verified) = (id.clone(), sidecar.verified.at);
+                    let good = Good { id, created, verified, content: String::new() };
                     record.at(&place.address).good = Some(good);
+                    record.usual = Some(size);
                 }
             }
             Ok(None) => outcomes.extend(clear(destination, place, &id).await),

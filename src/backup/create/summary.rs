@@ -9,7 +9,7 @@ use crate::{
     backup::{Last, Set, place::Opened},
     report::{Finding, Status},
     rules::{
-        sidecar::{Contents, Proof, Sidecar},
+        sidecar::{Proof, Sidecar},
         units::tell_size,
     },
     system::{
@@ -76,25 +76,19 @@ pub(super) fn unchanged(set: &Set, last: Option<&Last>) -> Finding {
 }
 
 /// An archive that is whole, but not what it should be.
-pub(super) fn suspect(set: &Set, why: &str) -> Finding {
-    Finding::fail(ID, &set.name, format!("the archive is kept, but it is suspect: {why}"))
+pub(super) fn suspect(set: &Set, why: &str, is_small: bool) -> Finding {
+    let finding = Finding::fail(ID, &set.name, format!("the archive is kept, but it is suspect: {why}"))
         .fix("look at the sources; a suspect archive never pushes out a good one")
-        .data("reason", "suspect")
+        .data("reason", "suspect");
+    match is_small {
+        true => finding.fix("where the set became smaller on purpose, run it once with --accept-smaller"),
+        false => finding,
+    }
 }
 
-/// Why a set that is so much smaller than the last one is suspect: a source that was not mounted looks like that
-/// (kiwix/operations#405).
-pub(super) fn shrunk(contents: &Contents, last: Option<&Last>) -> Option<String> {
-    if contents.bytes == 0 {
-        return Some("it holds no bytes at all".to_owned());
-    }
-    let last = last?;
-    let halved = |now: u64, before: u64| now < before.div_ceil(2);
-    if halved(contents.files, last.files) {
-        return Some(format!("it has {} files, and the last one had {}", contents.files, last.files));
-    }
-    let (now, before) = (tell_size(contents.bytes), tell_size(last.bytes));
-    halved(contents.bytes, last.bytes).then(|| format!("it has {now}, and the last one had {before}"))
+/// A set that became smaller, and somebody said that it should.
+pub(super) fn accepted(set: &Set, how: &str) -> Finding {
+    Finding::pass(ID, &set.name, format!("accepted as it is: {how}")).data("reason", "accepted")
 }
 
 /// What was odd about the sources, one finding for each sort of oddity.
@@ -159,24 +153,3 @@ fn oddity(set: &Set, sort: Oddity, notes: &[Note]) -> Finding {
 
 /// So many names say enough.
 const SHOWN: usize = 3;
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn backup_case_21_a_set_that_shrank_below_half_or_to_nothing_is_suspect() {
-        let last = Last { files: 10, bytes: 1000, ..Last::default() };
-        let contents = |files, bytes| Contents { files, bytes, ..Contents::default() };
-        for (files, bytes, says) in [
-            (5, 500, None),
-            (4, 1000, Some("it has 4 files, and the last one had 10")),
-            (10, 499, Some("it has 499 B, and the last one had 1000 B")),
-            (10, 0, Some("it holds no bytes at all")),
-        ] {
-            assert_eq!(shrunk(&contents(files, bytes), Some(&last)).as_deref(), says, "{files} {bytes}");
-        }
-        assert_eq!(shrunk(&contents(1, 1), None), None, "nothing to compare with");
-        assert!(shrunk(&contents(1, 0), None).is_some());
-    }
-}

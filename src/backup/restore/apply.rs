@@ -123,6 +123,7 @@ async fn stage(
             ));
         };
         let before = site.before.clone();
+        let room = inner.state.room("restore")?;
         let is_new = site.is_new();
         let prepared = site.tidy().map_err(|error| trouble(&error)).and_then(|()| {
             if fresh && !is_empty(Some(site.tree.again()), &folder)? {
@@ -179,7 +180,7 @@ async fn stage(
                 header.made_target = is_new;
                 header.privileged = inner.privileges == Privileges::Keep;
                 let draft = stage.draft()?;
-                let mut arranging = Arranging::new(&mut stage, &wanting, before);
+                let mut arranging = Arranging::new(&mut stage, &wanting, before, &room)?;
                 match changes.as_ref().filter(|_| !fresh) {
                     Some(changes) => arranging.chosen(changes)?,
                     None => arranging.everything()?,
@@ -276,14 +277,21 @@ impl Chosen {
 
     /// Whether it must be unpacked.
     fn needs(&self, path: &[u8]) -> bool {
-        self.takes(path) || self.extra.binary_search_by(|extra| extra.as_slice().cmp(path)).is_ok()
+        self.takes(path) || self.is_extra(path)
+    }
+
+    /// Whether it is unpacked only for the sake of another name.
+    fn is_extra(&self, path: &[u8]) -> bool {
+        self.extra.binary_search_by(|extra| extra.as_slice().cmp(path)).is_ok()
     }
 
     /// The entry as it will be in the target, where it is put there. A name of a file that stays itself becomes a file of
     /// its own: `borrowed` keeps such files until their other names come.
     fn told(&self, entry: &Entry, borrowed: &mut HashMap<Vec<u8>, Entry>) -> Option<Entry> {
         if !self.takes(&entry.path) {
-            borrowed.insert(entry.path.clone(), entry.clone());
+            if self.is_extra(&entry.path) {
+                borrowed.insert(entry.path.clone(), entry.clone());
+            }
             return None;
         }
         match &entry.kind {

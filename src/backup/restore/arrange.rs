@@ -7,11 +7,13 @@ use std::{
     collections::{BTreeMap, BTreeSet, HashMap, hash_map},
     fs::File,
     io,
+    path::Path,
 };
 
 use super::{
     changes::Changes,
-    journal::{Header, Looks, Step, Was, Writer},
+    journal::{Bytes, Header, Looks, Step, Was, Writer},
+    spool::Spool,
     stage::{NEW, OLD, Stage},
     wanting::Wanting,
 };
@@ -30,9 +32,9 @@ pub(super) struct Arranging<'a> {
     /// Folders that are put in place whole: what is in them is not mentioned again.
     placed: BTreeSet<Vec<u8>>,
     /// What has to be put in place, with what it replaces.
-    places: Vec<(Vec<u8>, Option<Was>)>,
+    places: Spool<(Bytes, Option<Was>)>,
     /// Files whose attributes are set.
-    attributes: Vec<Step>,
+    attributes: Spool<Step>,
     /// What the archive says of folders that are there.
     folders: HashMap<Vec<u8>, (Wanted, Entry)>,
     /// Folders of the target in which something changes, as they were.
@@ -49,17 +51,18 @@ pub(super) enum Obstacle {
 }
 
 impl<'a> Arranging<'a> {
-    /// Nothing yet. `before` is the target as it was before the staging folder was made in it.
-    pub(super) fn new(stage: &'a mut Stage, wanting: &'a Wanting, before: Seen) -> Self {
-        Self {
+    /// Nothing yet. `before` is the target as it was before the staging folder was made in it, `room` where long lists are
+    /// put away.
+    pub(super) fn new(stage: &'a mut Stage, wanting: &'a Wanting, before: Seen, room: &Path) -> io::Result<Self> {
+        Ok(Self {
             stage,
             wanting,
             placed: BTreeSet::new(),
-            places: Vec::new(),
-            attributes: Vec::new(),
+            places: Spool::new(room)?,
+            attributes: Spool::new(room)?,
             folders: HashMap::new(),
             touched: BTreeMap::from([(Vec::new(), before)]),
-        }
+        })
     }
 
     /// Puts everything in place that is staged: for a target in which nothing is.
@@ -95,40 +98,43 @@ impl<'a> Arranging<'a> {
     }
 
     /// Writes the journal.
-    pub(super) fn write(mut self, file: File, mut header: Header) -> Result<Written, Obstacle> {
+    pub(super) fn write(self, file: File, mut header: Header) -> Result<Written, Obstacle> {
         let mut yards: HashMap<Ground, usize> = HashMap::from([(self.stage.tree.ground(b"")?, 0)]);
-        let places = std::mem::take(&mut self.places);
+        let Self { mut places, mut attributes, stage, folders, mut touched, .. } = self;
         // The header names all yards, so they are looked for before the first step is written.
-        for (path, _) in &places {
-            let folder = split(path).0;
-            let ground = self.stage.tree.ground(folder)?;
+        let mut replaces = false;
+        for place in places.read()? {
+            let (path, was) = place?;
+            replaces |= was.is_some();
+            let folder = split(&path.0).0;
+            let ground = stage.tree.ground(folder)?;
             if let hash_map::Entry::Vacant(vacant) = yards.entry(ground) {
-                let top = mounted_at(&mut self.stage.tree, folder, ground)?;
-                vacant.insert(self.stage.yards.len());
-                self.touch(&top)?;
-                self.stage.add_yard(&top)?;
+                let top = mounted_at(&mut stage.tree, folder, ground)?;
+                vacant.insert(stage.yards.len());
+                touch(&mut touched, &mut stage.tree, &top)?;
+                stage.add_yard(&top)?;
             }
         }
-        header.yards = self.stage.yards.iter().cloned().map(Into::into).collect();
-        let replaces = places.iter().any(|(_, was)| was.is_some());
+        header.yards = stage.yards.iter().cloned().map(Into::into).collect();
         let mut writer = Writer::new(file, &header)?;
-        for (at, (path, was)) in places.into_iter().enumerate() {
-            let yard = yards[&self.stage.tree.ground(split(&path).0)?];
-            let mut staged = join(&self.stage.path(0, NEW), &path);
+        for (at, place) in places.read()?.enumerate() {
+            let (path, was) = place?;
+            let yard = yards[&stage.tree.ground(split(&path.0).0)?];
+            let mut staged = join(&stage.path(0, NEW), &path.0);
             if yard > 0 {
-                let there = join(&self.stage.path(yard, NEW), at.to_string().as_bytes());
-                copy(&mut self.stage.tree, &staged, &there)?;
+                let there = join(&stage.path(yard, NEW), at.to_string().as_bytes());
+                copy(&mut stage.tree, &staged, &there)?;
                 staged = there;
             }
-            let aside = join(&self.stage.path(yard, OLD), at.to_string().as_bytes());
-            let inode = self.stage.tree.look(&staged)?.ok_or_else(|| Obstacle::Changed(path.clone()))?.inode;
-            writer.add(&Step::Place { path: path.into(), staged: staged.into(), aside: aside.into(), inode, was })?;
+            let aside = join(&stage.path(yard, OLD), at.to_string().as_bytes());
+            let inode = stage.tree.look(&staged)?.ok_or_else(|| Obstacle::Changed(path.0.clone()))?.inode;
+            writer.add(&Step::Place { path, staged: staged.into(), aside: aside.into(), inode, was })?;
         }
-        for step in &self.attributes {
-            writer.add(step)?;
+        for step in attributes.read()? {
+            writer.add(&step?)?;
         }
-        for (path, seen) in std::mem::take(&mut self.touched) {
-            let new = self.folders.get(&path).map(|(wanted, entry)| looks(*wanted, entry, &seen));
+        for (path, seen) in touched {
+            let new = folders.get(&path).map(|(wanted, entry)| looks(*wanted, entry, &seen));
             writer.add(&Step::Folder { path: path.into(), inode: seen.inode, old: (&seen).into(), new })?;
         }
         writer.finish()?;
@@ -168,18 +174,11 @@ impl<'a> Arranging<'a> {
 
     fn add(&mut self, path: &[u8], was: Option<Was>) -> Result<(), Obstacle> {
         self.touch(split(path).0)?;
-        self.places.push((path.to_vec(), was));
-        Ok(())
+        Ok(self.places.add(&(path.to_vec().into(), was))?)
     }
 
     fn touch(&mut self, folder: &[u8]) -> Result<(), Obstacle> {
-        if !self.touched.contains_key(folder) {
-            let seen = self.stage.tree.look(folder)?;
-            let seen = seen.filter(|seen| matches!(seen.found.kind, FoundKind::Directory { .. }));
-            let seen = seen.ok_or_else(|| Obstacle::Changed(folder.to_vec()))?;
-            self.touched.insert(folder.to_vec(), seen);
-        }
-        Ok(())
+        touch(&mut self.touched, &mut self.stage.tree, folder)
     }
 
     fn know(&mut self, entry: Entry) -> Result<(), Obstacle> {
@@ -195,8 +194,7 @@ impl<'a> Arranging<'a> {
         let seen = self.stage.tree.look(&entry.path)?.ok_or_else(|| Obstacle::Changed(entry.path.clone()))?;
         let new = looks(self.wanting.of(entry), entry, &seen);
         let (path, inode, old) = (entry.path.clone().into(), seen.inode, (&seen).into());
-        self.attributes.push(Step::Attributes { path, inode, old, new });
-        Ok(())
+        Ok(self.attributes.add(&Step::Attributes { path, inode, old, new })?)
     }
 }
 
@@ -205,6 +203,17 @@ pub(super) struct Written {
     pub header: Header,
     /// Whether something is replaced that must be kept.
     pub replaces: bool,
+}
+
+/// Notes how a folder is, before something changes in it.
+fn touch(touched: &mut BTreeMap<Vec<u8>, Seen>, tree: &mut Tree, folder: &[u8]) -> Result<(), Obstacle> {
+    if !touched.contains_key(folder) {
+        let seen = tree.look(folder)?;
+        let seen = seen.filter(|seen| matches!(seen.found.kind, FoundKind::Directory { .. }));
+        let seen = seen.ok_or_else(|| Obstacle::Changed(folder.to_vec()))?;
+        touched.insert(folder.to_vec(), seen);
+    }
+    Ok(())
 }
 
 fn looks(wanted: Wanted, entry: &Entry, seen: &Seen) -> Looks {

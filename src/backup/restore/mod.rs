@@ -22,6 +22,7 @@ mod request;
 mod room;
 mod selection;
 mod source;
+mod spool;
 mod stage;
 mod survey;
 #[cfg(test)]
@@ -31,7 +32,7 @@ mod wanting;
 
 pub use apply::apply;
 pub use changes::{Changes, Count};
-pub use plan::{Action, Planned, Restore, plan};
+pub use plan::{Action, Planned, Refused, Restore, plan};
 pub use request::{Listing, Overwrite, Privileges, Request, Restored, Revert, Source, Summary, Target, Unsigned};
 pub use source::{Sealed, Unpack, Watch};
 pub use undo::{Unfinished, pending, resume, undo};

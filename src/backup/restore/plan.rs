@@ -72,8 +72,17 @@ impl Action {
 pub enum Planned {
     /// It can be applied.
     Ready(Box<Restore>),
-    /// It cannot; the findings say why. What was compared until then is there where it was.
-    Refused(Vec<Finding>, Option<Changes>),
+    /// It cannot; the findings say why.
+    Refused(Vec<Finding>, Option<Box<Refused>>),
+}
+
+/// What was compared before a restore was refused.
+#[derive(Debug)]
+pub struct Refused {
+    /// What would have been done.
+    pub plan: Plan<Action>,
+    /// Path by path.
+    pub changes: Changes,
 }
 
 /// A restore that can be applied.
@@ -128,13 +137,13 @@ pub async fn plan(request: Request, context: &Context) -> Result<Planned> {
         Err(failure) => return Ok(Planned::Refused(vec![failure.into_finding(&request.name, &request.source)?], None)),
     };
     let refusals = refusals(&request, &survey);
-    if !refusals.is_empty() {
-        return Ok(Planned::Refused(refusals, Some(survey.changes)));
-    }
     let counts: Vec<_> = Difference::ALL.into_iter().map(|kind| (kind, survey.changes.count(kind))).collect();
     let mut plan = write_plan(&request, &counts);
     plan.notes.extend(keys);
     plan.notes.extend(notes(&survey));
+    if !refusals.is_empty() {
+        return Ok(Planned::Refused(refusals, Some(Box::new(Refused { plan, changes: survey.changes }))));
+    }
     let damaged = damaged_finding(&request.name, damaged.len() as u64, &damaged);
     Ok(Planned::Ready(Box::new(Restore {
         plan,

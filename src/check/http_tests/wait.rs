@@ -22,6 +22,7 @@ async fn waited(site: &Site, only: &str, wait: Duration) -> (Vec<Finding>, Durat
         only: vec![only.to_owned()],
         backups: Vec::new(),
         certificates: Vec::new(),
+        schedules: Vec::new(),
         skip: Vec::new(),
         wait: Some(wait),
         strict: false,

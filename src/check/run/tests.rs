@@ -34,6 +34,7 @@ fn settings(sites: Vec<Site>, only: &[&str]) -> Settings {
         sites,
         backups: Vec::new(),
         certificates: Vec::new(),
+        schedules: Vec::new(),
         only,
         skip: Vec::new(),
         wait: None,

@@ -93,6 +93,10 @@ pub struct BackupCreateArgs {
     /// Do nothing where names, modes and content are those of the newest good archive
     #[arg(long)]
     pub if_changed: bool,
+
+    /// The set became smaller on purpose: count this archive as good although it holds less than half of the last good one
+    #[arg(long)]
+    pub accept_smaller: bool,
 }
 
 /// `backup list`.

@@ -23,7 +23,9 @@ pub use backup::{
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
 pub use renew_cert::RenewCertArgs;
-pub use schedule::{ScheduleArgs, ScheduleCommand, SimulateArgs};
+pub use schedule::{
+    ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
+};
 
 /// Carry out the maintenance runbook: look, plan, apply, prove
 ///
@@ -50,7 +52,7 @@ pub enum Command {
     Backup(BackupArgs),
     /// Renew certificates through certbot and prove that they are served
     RenewCert(RenewCertArgs),
-    /// Say when machines run, and what that means
+    /// Start and stop machines on a schedule, and say what that means
     Schedule(ScheduleArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
@@ -74,7 +76,8 @@ impl Command {
             Self::Backup(_) => 2,
             // What it stopped is started again, whatever happens.
             Self::RenewCert(_) => u32::MAX,
-            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Schedule(_) => 1,
+            Self::Schedule(args) => args.command.patience(),
+            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => 1,
         }
     }
 
@@ -85,7 +88,8 @@ impl Command {
             Self::Check(args) if args.list => Effect::None,
             Self::Check(_) => Effect::Looks,
             Self::RenewCert(_) => Effect::Own,
-            Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Schedule(_) => Effect::None,
+            Self::Schedule(args) => args.command.effect(),
+            Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => Effect::None,
         }
     }
 

@@ -59,9 +59,14 @@ impl Job<'_> {
         };
         let ready = match restore::plan(request, self.context).await? {
             Planned::Ready(ready) => ready,
-            Planned::Refused(findings, changes) => {
+            Planned::Refused(findings, compared) => {
                 report.findings.extend(findings);
-                show(changes.as_ref(), verbose, report)?;
+                if let Some(refused) = compared.as_deref() {
+                    if args.dry_run {
+                        report.add_plan(&refused.plan);
+                    }
+                    show(Some(&refused.changes), verbose, report)?;
+                }
                 return Ok(());
             }
         };

@@ -9,7 +9,11 @@ use url::Url;
 pub use crate::{
     backup::Dump,
     renew_cert::{Method, Reload},
-    rules::retention::Keep,
+    rules::{
+        fleet::{Service, Wish},
+        retention::Keep,
+    },
+    schedule::Deploy,
     system::{
         archive::Compression,
         store::{Mounted, Place, S3Options},
@@ -211,21 +215,6 @@ pub struct Schedule {
     pub deploy: Option<Deploy>,
 }
 
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Service {
-    Ec2,
-    Rds,
-}
-
-/// How much something beside a stop is wanted.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Wish {
-    Never,
-    /// `prefer`, `best-effort`.
-    Prefer,
-    Require,
-}
-
 /// `[[schedule.NAME.ec2]]`.
 #[derive(Clone, Debug)]
 pub struct Ec2 {
@@ -247,16 +236,6 @@ pub struct Rds {
     pub role: Option<String>,
     pub external_id: Option<Secret>,
     pub snapshot: Wish,
-}
-
-/// `[schedule.NAME.deploy]`.
-#[derive(Clone, Debug)]
-pub struct Deploy {
-    pub group: String,
-    pub role: String,
-    /// The ARN of the function; `None` for calls without one.
-    pub function: Option<String>,
-    pub dead_letter_queue: Option<String>,
 }
 
 /// `[notify]`.

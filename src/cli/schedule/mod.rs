@@ -1,5 +1,15 @@
 //! `mainstay schedule`: from the command line to the job and back.
 
+#[cfg(feature = "aws")]
+mod fleet;
+#[cfg(feature = "aws")]
+mod package;
+#[cfg(feature = "aws")]
+mod policy;
+#[cfg(feature = "aws")]
+mod roster;
+#[cfg(feature = "aws")]
+mod savings;
 mod simulation;
 
 use super::{
@@ -18,10 +28,26 @@ use crate::{
 use simulation::Page;
 
 /// Runs one of its subcommands.
-pub(super) fn run(args: &ScheduleArgs, cli: &Cli, context: &Context) -> Result<Done> {
+pub(super) async fn run(args: &ScheduleArgs, cli: &Cli, console: &Console, context: &Context) -> Result<Done> {
     match &args.command {
         ScheduleCommand::Simulate(args) => follow(args, cli, context),
+        #[cfg(feature = "aws")]
+        command => fleet::run(command, cli, console, context).await,
+        #[cfg(not(feature = "aws"))]
+        command => {
+            let _ = console;
+            Err(left_out(command.name()))
+        }
     }
+}
+
+/// What a binary without Amazon's clients says.
+#[cfg(not(feature = "aws"))]
+fn left_out(command: &str) -> crate::error::Error {
+    use crate::error::{Error, Kind};
+    Error::new(Kind::Usage, format!("run `mainstay {command}`"))
+        .because("this mainstay was built without Amazon's clients (the feature `aws`)")
+        .hint("use a binary with it; `mainstay schedule simulate` works without")
 }
 
 fn follow(args: &SimulateArgs, cli: &Cli, context: &Context) -> Result<Done> {

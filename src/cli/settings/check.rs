@@ -10,11 +10,11 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
-use super::{backup_settings, renew_cert_settings, shown, usage};
+use super::{backup_settings, fleet_settings, renew_cert_settings, shown, usage};
 use crate::{
     check::{
         self, Addresses, Backup, Certificate, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve,
-        Settings, Site, TlsPolicy,
+        Settings, Site, Timetable, TlsPolicy,
     },
     cli::{
         args::CheckArgs,
@@ -25,7 +25,7 @@ use crate::{
     },
     error::{Error, Kind, Result},
     report::Status,
-    system::{Context, process::room},
+    system::{Context, process::room, zone::Zones},
 };
 
 /// How many sites are looked at at once: enough for a team's sites in a second, few enough for a small router.
@@ -66,10 +66,17 @@ pub fn check_settings(
         }
         _ => Vec::new(),
     };
+    let schedules = match loaded {
+        Some(loaded) if !targets.schedules.is_empty() => {
+            Timetable::all(fleet_settings(loaded, &targets.schedules, &Zones::newest(context), context)?)
+        }
+        _ => Vec::new(),
+    };
     let settings = Settings {
         sites,
         backups,
         certificates,
+        schedules,
         only,
         skip,
         wait: args.wait,
@@ -91,33 +98,40 @@ struct Targets {
     backups: Vec<String>,
     /// The names of certificates.
     certificates: Vec<String>,
+    /// The names of schedules.
+    schedules: Vec<String>,
 }
 
-/// What was asked for: everything configured where no name is given; where a site, a backup and a certificate have one name,
-/// all of them.
+/// What was asked for: everything configured where no name is given; where several things have one name, all of them.
 fn targets(config: Option<&Model>, names: &[String]) -> Result<Targets> {
     let (sites, backups) = config.map(|config| (&config.sites[..], &config.backups[..])).unwrap_or_default();
     let certificates = config.map(|config| &config.certificates[..]).unwrap_or_default();
     let backups: Vec<&str> = backups.iter().map(|backup| backup.name.as_str()).collect();
     let certificates: Vec<&str> = certificates.iter().map(|certificate| certificate.name.as_str()).collect();
+    let schedules = config.map(|config| &config.schedules[..]).unwrap_or_default();
+    let schedules: Vec<&str> = schedules.iter().map(|schedule| schedule.name.as_str()).collect();
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
     if names.is_empty() {
-        return match (config, sites.len() + backups.len() + certificates.len()) {
+        return match (config, sites.len() + backups.len() + certificates.len() + schedules.len()) {
             (None, _) => Err(Error::new(Kind::Config, "find anything to check")
                 .because("there is no mainstay.toml here, and no address was given")
                 .hint("give an address: mainstay check https://prime.example.edu")
                 .hint("or write a mainstay.toml: [site.prime] with `url = \"https://prime.example.edu\"`")),
             (Some(_), 0) => Err(Error::new(Kind::Config, "find anything to check")
-                .because("mainstay.toml has no [site.NAME], [backup.NAME] or [certificate.NAME] section, and no address was given")
+                .because("mainstay.toml has no section that `check` looks at, and no address was given")
                 .hint("add a section: [site.prime] with `url = \"https://prime.example.edu\"`")
                 .hint("or give an address: mainstay check https://prime.example.edu")),
-            (Some(_), _) => {
-                Ok(Targets { sites: sites.to_vec(), backups: owned(&backups), certificates: owned(&certificates) })
-            }
+            (Some(_), _) => Ok(Targets {
+                sites: sites.to_vec(),
+                backups: owned(&backups),
+                certificates: owned(&certificates),
+                schedules: owned(&schedules),
+            }),
         };
     }
-    let mut targets = Targets { sites: Vec::new(), backups: Vec::new(), certificates: Vec::new() };
-    let others = [&backups[..], &certificates[..]].concat();
+    let mut targets =
+        Targets { sites: Vec::new(), backups: Vec::new(), certificates: Vec::new(), schedules: Vec::new() };
+    let others = [&backups[..], &certificates[..], &schedules[..]].concat();
     for name in names {
         let site = sites.iter().find(|site| site.name == *name).cloned();
         if backups.contains(&name.as_str()) {
@@ -125,6 +139,9 @@ fn targets(config: Option<&Model>, names: &[String]) -> Result<Targets> {
         }
         if certificates.contains(&name.as_str()) {
             targets.certificates.push(name.clone());
+        }
+        if schedules.contains(&name.as_str()) {
+            targets.schedules.push(name.clone());
         }
         match site {
             None if !others.contains(&name.as_str()) => targets.sites.push(address(name, sites, &others)?),

@@ -8,7 +8,7 @@ mod schedule;
 pub use backup::backup_settings;
 pub use check::check_settings;
 pub use renew_cert::renew_cert_settings;
-pub use schedule::{schedule_settings, simulated_dates};
+pub use schedule::{fleet_settings, instant, schedule_settings, simulated_dates, wanted_override};
 
 use crate::error::{Error, Kind};
 

@@ -1,8 +1,10 @@
 //! An ordinary week, hour by hour, as a person pictures it.
 
+use jiff::civil::Weekday;
+
 use super::{
-    Calendar,
-    window::{WEEK, offset},
+    Calendar, Mode, State,
+    window::{Minute, WEEK, offset},
 };
 
 /// How many minutes of each hour of the week are inside windows, Monday first. By the wall clock alone: without exceptions
@@ -13,7 +15,38 @@ pub struct Week(pub [[u8; 24]; 7]);
 impl Calendar {
     /// Its ordinary week.
     pub fn week(&self) -> Week {
-        let mut inside = [false; MINUTES];
+        let mut hours = [[0; 24]; 7];
+        for (minute, _) in self.minutes().iter().enumerate().filter(|(_, inside)| **inside) {
+            hours[minute / DAY][minute % DAY / 60] += 1;
+        }
+        Week(hours)
+    }
+
+    /// When an ordinary week starts and stops, by the wall clock alone, from Monday on: what touches is one, and a one-sided
+    /// calendar has only its side.
+    pub fn turns(&self) -> Vec<(Weekday, Minute, State)> {
+        let inside = self.minutes();
+        let mut turns = Vec::new();
+        for at in 0..MINUTES {
+            let before = inside[(at + MINUTES - 1) % MINUTES];
+            let state = if inside[at] { State::On } else { State::Off };
+            let counts = match self.mode() {
+                Mode::Both => true,
+                Mode::StartOnly => state == State::On,
+                Mode::StopOnly => state == State::Off,
+            };
+            if inside[at] != before && counts {
+                // Below the minutes of a day, which fit.
+                let minute = Minute(u16::try_from(at % DAY).unwrap_or_default());
+                turns.push((WEEK[at / DAY].1, minute, state));
+            }
+        }
+        turns
+    }
+
+    /// Which minutes of an ordinary week are inside windows.
+    fn minutes(&self) -> Box<[bool; MINUTES]> {
+        let mut inside = Box::new([false; MINUTES]);
         for window in &self.windows {
             for day in &window.days {
                 let start = offset(*day) * DAY + usize::from(window.start.0);
@@ -23,11 +56,7 @@ impl Calendar {
                 }
             }
         }
-        let mut hours = [[0; 24]; 7];
-        for (minute, _) in inside.iter().enumerate().filter(|(_, inside)| **inside) {
-            hours[minute / DAY][minute % DAY / 60] += 1;
-        }
-        Week(hours)
+        inside
     }
 }
 
@@ -46,6 +75,30 @@ mod tests {
     use jiff::tz::TimeZone;
 
     use super::*;
+
+    #[test]
+    fn turns_are_where_a_union_begins_and_ends() {
+        let windows =
+            ["Mon,Tue 07:00-12:00", "Mon 12:00-19:00", "Sun 22:00-24:00"].map(|text| text.parse().unwrap()).to_vec();
+        let calendar = Calendar::new(TimeZone::UTC, windows).unwrap();
+        let told = |calendar: &Calendar| {
+            let turns = calendar.turns().into_iter();
+            turns.map(|(day, minute, state)| format!("{day:?} {minute} {state}")).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            told(&calendar),
+            [
+                "Monday 00:00 off",
+                "Monday 07:00 on",
+                "Monday 19:00 off",
+                "Tuesday 07:00 on",
+                "Tuesday 12:00 off",
+                "Sunday 22:00 on"
+            ]
+        );
+        assert_eq!(told(&calendar.with_mode(Mode::StartOnly)).len(), 3);
+        assert!(told(&Calendar::always_off(TimeZone::UTC)).is_empty());
+    }
 
     #[test]
     fn a_week_wraps_at_its_end_and_counts_no_minute_twice() {

@@ -51,7 +51,7 @@ pub use seal::{RunKey, Seal};
 pub use stage::Stage;
 pub use survey::{Survey, survey};
 pub use verify::{Glance, glance, verify};
-pub use write::write;
+pub use write::{content, write};
 
 use crate::rules::{manifest::Mtime, sidecar::Contents};
 

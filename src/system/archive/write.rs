@@ -34,6 +34,9 @@ use crate::{
 /// More input is packed less hard: 3 % larger, in half the time.
 const SMALL: u64 = 64 << 20;
 
+/// Less input is packed harder by zstd, which costs a few milliseconds and makes up for the manifest.
+const TINY: u64 = 8 << 20;
+
 /// What is stored is handed on in pieces of this size.
 const PIECE: usize = 1 << 20;
 
@@ -63,13 +66,27 @@ pub fn write(
             let level = if survey.bytes < SMALL { 6 } else { 4 };
             gzip::pack(level, cores.min(16), produce, &mut sealed)
         }
-        Compression::Zstd => zstd::pack(cores, produce, &mut sealed),
+        Compression::Zstd => {
+            let level = if survey.bytes < TINY { 7 } else { 3 };
+            zstd::pack(level, cores, produce, &mut sealed)
+        }
     };
     let (contents, content, notes) = made?;
     sealed.finish().and_then(Write::flush).map_err(|error| cannot_store(&error))?;
     let written =
         Written { bytes: measured.bytes, sha256: measured.digest.finalize().into(), contents, content, notes };
     Ok((written, key))
+}
+
+/// The digest of names, modes and content that [`Written::content`] would be, without an archive.
+///
+/// # Errors
+///
+/// The root cannot be read, or the operator wants the run to end.
+pub fn content(recipe: &Recipe, cancel: &Cancel) -> Result<[u8; 32]> {
+    let mut nowhere = io::sink();
+    let (_, content, _) = Scribe::new(recipe, &|_| {}, &mut nowhere)?.run(recipe, cancel)?;
+    Ok(content)
 }
 
 /// The error of an archive that could not be passed on.

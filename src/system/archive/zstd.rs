@@ -14,9 +14,6 @@ use super::{
 };
 use crate::error::Result;
 
-/// Zstandard's own default.
-const LEVEL: i32 = 3;
-
 /// What all threads together take at once. Their memory is about four times that; a thread that takes less than 2 MiB finds
 /// less to refer to, and one that takes more than 4 MiB gains nothing.
 const JOBS: usize = 12 << 20;
@@ -24,17 +21,19 @@ const JOBS: usize = 12 << 20;
 /// So many blocks may wait, so that a busy machine finds work for whoever gets its turn.
 const WAITING: usize = 8;
 
-/// Packs what `produce` writes, on `cores` threads and one for `produce`, into `out` on this thread.
+/// Packs what `produce` writes at a level of Zstandard (1 to 22; 3 is its default), on `cores` threads and one for
+/// `produce`, into `out` on this thread.
 ///
 /// # Errors
 ///
 /// What `out` said, or else what `produce` said; the stream has no end then.
 pub(super) fn pack<T: Send>(
+    level: i32,
     cores: usize,
     produce: impl FnOnce(&mut dyn Write) -> Result<T> + Send,
     out: &mut dyn Write,
 ) -> Result<T> {
-    let mut encoder = Encoder::new(out, LEVEL).map_err(|error| cannot_store(&error))?;
+    let mut encoder = Encoder::new(out, level).map_err(|error| cannot_store(&error))?;
     // Each has 2 MiB or more.
     let workers = cores.min(6);
     let job = (JOBS / workers).min(4 << 20);

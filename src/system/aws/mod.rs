@@ -4,8 +4,12 @@
 //! tools find them. Nothing of this runs before a job asks for it. What a service says is not judged here: it becomes a
 //! [`Refusal`], and the module that asked knows what it means.
 
+pub mod ec2;
 mod proxy;
+pub mod rds;
 mod refusal;
+pub mod scheduler;
+pub mod sts;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -16,6 +20,7 @@ use aws_smithy_types::{
     timeout::TimeoutConfig as Timeouts,
 };
 use aws_types::{os_shim_internal::Env, service_config::ServiceConfigKey};
+use jiff::Timestamp;
 use url::Url;
 
 pub use refusal::{Cause, Refusal};
@@ -89,6 +94,37 @@ impl Pace {
             .operation_timeout((attempt + self.longest_wait) * self.attempts)
             .build()
     }
+}
+
+impl Account {
+    /// The same in another region, for services that are asked about many machines: who is told to slow down does so with
+    /// all calls of that region (the adaptive mode of the SDKs and Tools Reference Guide, "Retry behavior").
+    pub fn at(&self, region: &str, pace: &Pace) -> SdkConfig {
+        let retries = RetryConfig::adaptive()
+            .with_max_attempts(pace.attempts)
+            .with_initial_backoff(pace.wait)
+            .with_max_backoff(pace.longest_wait);
+        self.sdk.to_builder().region(Region::new(region.to_owned())).retry_config(retries).build()
+    }
+}
+
+/// The part of Amazon that a region belongs to, as names of resources begin.
+pub fn partition(region: &str) -> &'static str {
+    match region {
+        region if region.starts_with("cn-") => "aws-cn",
+        region if region.starts_with("us-gov-") => "aws-us-gov",
+        _ => "aws",
+    }
+}
+
+/// The account in the name of a resource: `arn:aws:rds:us-east-2:111122223333:db:app`.
+pub fn account_in(arn: &str) -> String {
+    arn.split(':').nth(4).unwrap_or_default().to_owned()
+}
+
+/// One of the clients' instants.
+fn instant(at: &aws_smithy_types::DateTime) -> Option<Timestamp> {
+    Timestamp::new(at.secs(), i32::try_from(at.subsec_nanos()).ok()?).ok()
 }
 
 /// Finds out how a service is reached. Asks the machine's metadata service only where nothing else has the answer.

@@ -65,6 +65,11 @@ impl Refusal {
         Self { cause, code, status, message, region }
     }
 
+    /// A call that could not even be made: a value of it is none.
+    pub fn unsent(error: &(dyn Error + 'static)) -> Self {
+        Self { cause: Cause::Unsent, code: None, status: None, message: innermost(error), region: None }
+    }
+
     /// Whether the service used this word.
     pub fn is(&self, code: &str) -> bool {
         self.code.as_deref() == Some(code)

@@ -8,7 +8,7 @@
 
 use std::{
     fmt,
-    io::{self, Cursor, Write},
+    io::{self, Cursor},
     path::{Path, PathBuf},
     str::FromStr,
 };
@@ -232,22 +232,12 @@ impl Files {
             .to_box(Some("signing key of mainstay: keep it secret"))
             .map_err(|error| trouble(&error).hint("please report this as a bug"))?
             .into_string();
-        let folder = self.secret.parent().unwrap_or(Path::new("."));
         let place = "choose another state folder with $MAINSTAY_STATE or `state = \"DIR\"`";
-        let draft = || -> io::Result<tempfile::NamedTempFile> {
-            let mut draft = tempfile::Builder::new().prefix(".signing.key.").tempfile_in(folder)?;
-            draft.write_all(text.as_bytes())?;
-            draft.as_file().sync_all()?;
-            Ok(draft)
-        };
         // Never over a key that another run has made meanwhile.
-        match draft().map_err(|error| trouble(&error).hint(place))?.persist_noclobber(&self.secret) {
-            Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-            kept => kept.map(drop).map_err(|failed| trouble(&failed.error).hint(place)),
-        }
+        let made = state::create(&self.secret, text.as_bytes(), Mode::Exactly(0o600));
+        made.map(drop).map_err(|error| trouble(&error).hint(place))
     }
 
-    /// Writing the public half flushes the folder, and with it the name of the secret one.
     fn write_public(&self, public: &PublicKey) -> Result<()> {
         let text = format!("untrusted comment: minisign public key {}\n{public}\n", public.id());
         state::write(&self.public, text.as_bytes(), Mode::Exactly(0o644))

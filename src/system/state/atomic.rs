@@ -12,6 +12,7 @@ use std::{
 };
 
 use rustix::fs::{FlockOperation, OFlags, flock};
+use tempfile::NamedTempFile;
 
 use crate::error::{Error, Kind, Result};
 
@@ -47,16 +48,25 @@ pub fn write_through(path: &Path, contents: &[u8], mode: Mode) -> Result<()> {
     }
 }
 
+/// Writes a new file in one step, and never over another one: says whether it did.
+///
+/// What a killed run left is removed by the next one that asks for the same file.
+pub fn create(path: &Path, contents: &[u8], mode: Mode) -> io::Result<bool> {
+    match draft(path, contents, mode)?.persist_noclobber(path) {
+        Ok(_) => sync_folder(folder_of(path)?).map(|()| true),
+        Err(failed) if failed.error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
+        Err(failed) => Err(failed.error),
+    }
+}
+
 fn replace(target: &Path, contents: &[u8], mode: Mode) -> io::Result<()> {
-    let folder = match target.parent() {
-        Some(parent) if parent.as_os_str().is_empty() => Path::new("."),
-        Some(parent) => parent,
-        None => return Err(io::ErrorKind::IsADirectory.into()),
-    };
-    let name = target.file_name().ok_or(io::ErrorKind::IsADirectory)?;
-    let mut prefix = OsString::from(".");
-    prefix.push(name);
-    prefix.push(TEMPORARY);
+    draft(target, contents, mode)?.persist(target).map_err(|error| error.error)?;
+    sync_folder(folder_of(target)?)
+}
+
+/// The whole file on the disk, under a name that counts for nothing.
+fn draft(target: &Path, contents: &[u8], mode: Mode) -> io::Result<NamedTempFile<File>> {
+    let (folder, prefix) = (folder_of(target)?, prefix_of(target)?);
     tidy(folder, &prefix);
     let bits = match mode {
         Mode::Exactly(bits) => Some(bits),
@@ -80,8 +90,33 @@ fn replace(target: &Path, contents: &[u8], mode: Mode) -> io::Result<()> {
     }
     file.as_file_mut().write_all(contents)?;
     file.as_file().sync_all()?;
-    file.persist(target).map_err(|error| error.error)?;
-    sync_folder(folder)
+    Ok(file)
+}
+
+fn folder_of(target: &Path) -> io::Result<&Path> {
+    match target.parent() {
+        Some(parent) if parent.as_os_str().is_empty() => Ok(Path::new(".")),
+        Some(parent) => Ok(parent),
+        None => Err(io::ErrorKind::IsADirectory.into()),
+    }
+}
+
+fn prefix_of(target: &Path) -> io::Result<OsString> {
+    let mut prefix = OsString::from(".");
+    prefix.push(target.file_name().ok_or(io::ErrorKind::IsADirectory)?);
+    prefix.push(TEMPORARY);
+    Ok(prefix)
+}
+
+/// Makes the rename itself survive a crash. Some file systems (FUSE, network ones) cannot flush a folder and say
+/// `EINVAL` or that it is unsupported; the file is in place then all the same.
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
+        // A folder that may be written to but not read cannot be opened.
+        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
+        result => result,
+    }
 }
 
 /// What follows the name of a file in that of its temporary one: nobody else's files are named so.
@@ -99,17 +134,6 @@ fn tidy(folder: &Path, prefix: &OsString) {
         if flock(&file, FlockOperation::NonBlockingLockExclusive).is_ok() {
             let _ = fs::remove_file(entry.path());
         }
-    }
-}
-
-/// Makes the rename itself survive a crash. Some file systems (FUSE, network ones) cannot flush a folder and say
-/// `EINVAL` or that it is unsupported; the file is in place then all the same.
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    match File::open(folder).and_then(|folder| folder.sync_all()) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
-        // A folder that may be written to but not read cannot be opened.
-        Err(error) if error.kind() == io::ErrorKind::PermissionDenied => Ok(()),
-        result => result,
     }
 }
 

@@ -11,7 +11,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-pub use atomic::{Mode, write, write_through};
+pub use atomic::{Mode, create, write, write_through};
 pub use journal::{Entry, Helper, Journal, Lineage, Owed, Peek, Probe};
 pub use lock::{Holder, Lock, Refusal, Request};
 

@@ -48,6 +48,7 @@ pub(crate) async fn conforms(what: &str, make: impl Fn() -> Box<dyn Destination>
         suite.a_new_one_is_made_ready_once(&make).await;
         suite.what_is_stored_comes_back(&make).await;
         suite.nothing_is_overwritten(&make).await;
+        suite.an_order_is_kept(&make).await;
         suite.one_of_two_wins(&make).await;
         suite.drafts_are_kept_or_gone(&make).await;
         suite.a_lie_about_the_content_is_noticed(&make).await;
@@ -115,6 +116,23 @@ impl Suite<'_> {
         assert_eq!(content(&*to, NAMES[1]).await.unwrap(), b"{\"schema\": 1}", "{what}: the first one stays");
         assert_eq!(names(&*to).await, NAMES, "{what}: nothing is left of those that failed");
         assert_eq!(to.tidy().await, Ok(vec![]), "{what}: nothing is left of those that failed");
+    }
+
+    async fn an_order_is_kept(&self, make: &impl Fn() -> Box<dyn Destination>) {
+        let what = self.what;
+        let to = make();
+        let [one, two] = ["1", "2"].map(|end| format!("prime-app-20261125T000000Z-00004{end}.json"));
+        let pair = |first: &str| vec![(first.to_owned(), Arc::from(*b"one")), (two.clone(), Arc::from(*b"two"))];
+        to.put_in_order(pair(&one)).await.unwrap_or_else(|trouble| panic!("{what}: {trouble:?}"));
+        for (name, text) in [(&one, b"one"), (&two, b"two")] {
+            assert_eq!(content(&*to, name).await.unwrap(), text, "{what}");
+            to.remove(name).await.unwrap();
+        }
+        // The first one is taken: the second one is not there without it.
+        let trouble = to.put_in_order(pair(NAMES[1])).await.unwrap_err();
+        assert_eq!(trouble.reason, Reason::Collision, "{what}: {trouble:?}");
+        assert_eq!(names(&*to).await, NAMES, "{what}");
+        assert_eq!(to.tidy().await, Ok(vec![]), "{what}");
     }
 
     async fn one_of_two_wins(&self, make: &impl Fn() -> Box<dyn Destination>) {

@@ -15,7 +15,7 @@ mod rclone;
 pub mod s3;
 mod trouble;
 
-use std::{fs::File, io::Read};
+use std::{fs::File, io::Read, sync::Arc};
 
 use futures_util::future::BoxFuture;
 pub use object::{Body, Condition, Object, Reading, Receipt};
@@ -41,7 +41,8 @@ pub trait Shelf: Send + Sync {
     ///
     /// # Errors
     ///
-    /// Why nothing may be written there, for example [`Reason::MediumAbsent`].
+    /// Why it cannot be used, for example [`Reason::MediumAbsent`]. What can be read and not written to is no error here, see
+    /// [`Condition::unwritable`].
     fn inspect(&self) -> BoxFuture<'_, Result<Condition, Trouble>>;
 
     /// Every object there, ours or not, without what killed runs left behind. A failed listing is an error and never an
@@ -83,6 +84,21 @@ pub trait Destination: Shelf {
     ///
     /// It could not be stored; [`Reason::Collision`] where another object has the name.
     fn put<'a>(&'a self, name: &'a str, body: Body) -> BoxFuture<'a, Result<Receipt, Trouble>>;
+
+    /// Stores small objects one after the other: none of them is ever there without those before it. Where one fails,
+    /// those before it stay.
+    ///
+    /// # Errors
+    ///
+    /// As [`Destination::put`].
+    fn put_in_order(&self, objects: Vec<(String, Arc<[u8]>)>) -> BoxFuture<'_, Result<(), Trouble>> {
+        Box::pin(async move {
+            for (name, bytes) in objects {
+                self.put(&name, Body::Bytes(bytes)).await?;
+            }
+            Ok(())
+        })
+    }
 
     /// Removes an object. One that is gone already is no error.
     ///

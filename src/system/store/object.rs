@@ -18,6 +18,8 @@ pub struct Condition {
     pub free: Option<u64>,
     /// The largest file it takes, where there is a limit (FAT: 4 GiB - 1).
     pub largest: Option<u64>,
+    /// Why nothing can be written there, where a look tells; reading may be all right.
+    pub unwritable: Option<Trouble>,
     /// What the operator should know: no versioning, no lifecycle rule for unfinished uploads.
     pub notes: Vec<String>,
 }
@@ -83,9 +85,13 @@ pub(super) const TEMPORARY: &str = ".mainstay-tmp-";
 /// The file that marks a folder as a destination; no object.
 pub(super) const MARKER: &str = ".mainstay-dest.json";
 
-/// Whether something with this name is an object, and not what this module keeps for itself.
+/// What the names of removed files begin with that somebody still holds open, on FUSE (libfuse's `hard_remove`) and NFS
+/// ("silly rename", Linux `fs/nfs/unlink.c`): the file system removes them by itself.
+const REMOVED: [&str; 2] = [".fuse_hidden", ".nfs"];
+
+/// Whether something with this name is an object, and not what this module or the file system keeps for itself.
 pub(super) fn is_object(name: &str) -> bool {
-    name != MARKER && !name.starts_with(TEMPORARY)
+    name != MARKER && !name.starts_with(TEMPORARY) && !REMOVED.iter().any(|beginning| name.starts_with(beginning))
 }
 
 /// Refuses a name that would lead out of the destination, or that this module keeps for itself. Names can come from a
@@ -103,5 +109,18 @@ impl Reading {
     /// An object whose producer cannot fail apart from the reader: a file.
     pub fn of(reader: impl Read + Send + 'static) -> Self {
         Self { reader: Box::new(reader), done: Box::pin(std::future::ready(Ok(()))) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_file_system_keeps_for_itself_is_no_object() {
+        for name in [MARKER, ".mainstay-tmp-1", ".fuse_hidden0000000900000003", ".nfs000000000004a2c500000001"] {
+            assert!(!is_object(name) && expect_name(name).is_err(), "{name}");
+        }
+        assert!(is_object("prime-app-20261123T181500Z-000042.tar.gz.age") && is_object(".hidden"));
     }
 }

@@ -184,6 +184,11 @@ impl Folder {
         }
     }
 
+    /// Removes a name that was given a moment ago and of which nobody has been told.
+    pub(super) fn forget(&self, name: &str) {
+        let _ = unlinkat(self, name, AtFlags::empty());
+    }
+
     /// Renames a file to a name that no other one has.
     ///
     /// # Errors

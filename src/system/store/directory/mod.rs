@@ -149,6 +149,31 @@ impl Destination for Directory {
         })
     }
 
+    /// Their contents go to the disk together and before any of the names, the names in their order and with one flush.
+    fn put_in_order(&self, objects: Vec<(String, Arc<[u8]>)>) -> BoxFuture<'_, Result<(), Trouble>> {
+        self.on_a_thread(move |site| {
+            let folder = site.writable()?;
+            let mut temporaries = Vec::new();
+            for (name, bytes) in &objects {
+                expect_name(name)?;
+                let temporary = Temporary::new(&folder)?;
+                temporary.write(bytes)?;
+                temporaries.push(temporary);
+            }
+            temporary::flush(&temporaries)?;
+            site.expect_still(&folder)?;
+            for (temporary, (name, _)) in temporaries.iter().zip(&objects) {
+                temporary.name(name)?;
+            }
+            folder.flush().inspect_err(|_| {
+                // Whether the names would outlive a power cut is not known, and the caller is told that there are none.
+                for (name, _) in objects.iter().rev() {
+                    folder.forget(name);
+                }
+            })
+        })
+    }
+
     fn remove<'a>(&'a self, name: &'a str) -> BoxFuture<'a, Result<(), Trouble>> {
         let name = name.to_owned();
         self.on_a_thread(move |site| {
@@ -172,7 +197,6 @@ impl Site {
                 return Ok(Condition { is_new: true, notes, ..Condition::default() });
             }
         };
-        folder.expect_writable()?;
         let is_empty = folder.objects()?.is_empty();
         let mut notes = Vec::new();
         let found = folder.stat()?;
@@ -191,6 +215,7 @@ impl Site {
             identity: marker.map(|marker| marker.id.to_string()),
             free: folder.free(),
             largest: folder.largest(),
+            unwritable: folder.expect_writable().err(),
             notes,
         })
     }

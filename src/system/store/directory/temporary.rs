@@ -4,6 +4,7 @@ use std::{
     fs::File,
     io::{self, Write},
     sync::Arc,
+    thread,
 };
 
 use rustix::{
@@ -72,16 +73,41 @@ impl Temporary {
     pub(super) fn keep(self, name: &str, still: impl FnOnce() -> Result<(), Trouble>) -> Result<(), Trouble> {
         self.file.sync_all().map_err(|error| self.trouble(&error))?;
         still()?;
-        self.folder.rename(&self.name, name)?;
+        self.name(name)?;
         self.folder.flush().inspect_err(|_| {
             // Whether the name would outlive a power cut is not known, and the caller is told that there is none.
-            let _ = unlinkat(&*self.folder, name, AtFlags::empty());
+            self.folder.forget(name);
         })
+    }
+
+    /// Gives the file its name, never over another one. It has been flushed, and the folder is flushed afterwards.
+    ///
+    /// # Errors
+    ///
+    /// The name is taken, or the disk is at fault.
+    pub(super) fn name(&self, name: &str) -> Result<(), Trouble> {
+        self.folder.rename(&self.name, name)
     }
 
     fn trouble(&self, error: &io::Error) -> Trouble {
         Trouble::of_io(error, self.folder.path())
     }
+}
+
+/// Brings the content of all of these files to the disk, at the same time: a file system writes its journal once then.
+///
+/// # Errors
+///
+/// The disk is at fault.
+pub(super) fn flush(temporaries: &[Temporary]) -> Result<(), Trouble> {
+    thread::scope(|scope| {
+        let flushes: Vec<_> = temporaries.iter().map(|temporary| scope.spawn(|| temporary.file.sync_all())).collect();
+        for (flush, temporary) in flushes.into_iter().zip(temporaries) {
+            let flushed = flush.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            flushed.map_err(|error| temporary.trouble(&error))?;
+        }
+        Ok(())
+    })
 }
 
 impl Drop for Temporary {

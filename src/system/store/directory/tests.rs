@@ -115,7 +115,9 @@ async fn backup_case_05_a_folder_on_fat_conforms() {
     let path = point.join("backups");
     let fstab = table(place.path(), &point);
     conformance::conforms("FAT", || Box::new(on_medium(&path, &fstab, None)), &[]).await;
-    assert_eq!(entries(&path), [".mainstay-dest.json"], "and nothing else is left");
+    // What was removed while it was open goes when FUSE has heard that it was closed.
+    let left: Vec<_> = entries(&path).into_iter().filter(|name| !name.starts_with(".fuse_hidden")).collect();
+    assert_eq!(left, [".mainstay-dest.json"], "and nothing else is left");
 }
 
 #[test]
@@ -352,7 +354,8 @@ async fn backup_case_06_a_medium_that_is_mounted_read_only_can_be_read_and_not_w
     drop(to);
     done("mount", &["-o", "remount,ro", mount.0.to_str().unwrap()]).unwrap();
     let to = plain(place.path());
-    for trouble in [to.inspect().await.unwrap_err(), to.put("new", bytes(b"x")).await.unwrap_err()] {
+    let told = to.inspect().await.unwrap().unwritable.expect("it is read-only");
+    for trouble in [told, to.put("new", bytes(b"x")).await.unwrap_err()] {
         assert_eq!(trouble.reason, Reason::Permission, "{trouble:?}");
         assert!(trouble.fix.contains("read-only"), "{trouble:?}");
     }

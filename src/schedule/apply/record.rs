@@ -1,0 +1,116 @@
+//! What this host remembers of a schedule between runs: `schedule/PROJECT-NAME.json` in the state folder.
+//!
+//! Nothing hangs on it. It is written before machines are waited for, so that a run that follows a killed one does not ask
+//! again for what Amazon has been asked a moment ago and does not show yet.
+
+use std::{collections::BTreeMap, io, path::PathBuf};
+
+use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    error::{Error, Kind, Result},
+    rules::fleet::{Act, Machine},
+    system::{
+        file,
+        state::{self, Mode, State},
+    },
+};
+
+/// The memory of one schedule.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
+#[serde(default)]
+pub struct Record {
+    /// What was asked of machines, by `REGION/KIND/ID`.
+    pub asked: BTreeMap<String, Asked>,
+    /// Since when machines cannot be stopped because something is being done to them.
+    pub deferred: BTreeMap<String, Timestamp>,
+}
+
+/// What was asked of a machine.
+#[derive(Clone, Debug, Deserialize, PartialEq, Serialize)]
+pub struct Asked {
+    /// `start` or `stop`.
+    pub act: String,
+    /// When.
+    pub at: Timestamp,
+}
+
+/// For so long Amazon's own answer to a call is believed rather than a description that may be older (EC2 API Reference,
+/// "Eventual consistency").
+pub const BELIEVED: SignedDuration = SignedDuration::from_mins(5);
+
+impl Record {
+    /// What is remembered of a schedule; nothing where there is no record, or none that can be read: it is worth no failure.
+    ///
+    /// # Errors
+    ///
+    /// The state folder cannot be looked into.
+    pub fn load(state: &State, project: &str, name: &str) -> Result<Self> {
+        let path = path(state, project, name);
+        match file::read(&path, LARGEST) {
+            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(cause) => Err(Error::new(Kind::Failed, format!("read the record `{}`", path.display()))
+                .because(file::why(&cause))
+                .hint("run as the user who applies the schedules")),
+        }
+    }
+
+    /// Writes it in one step.
+    ///
+    /// # Errors
+    ///
+    /// The state folder cannot be written to.
+    pub fn save(&self, state: &State, project: &str, name: &str) -> Result<()> {
+        state.room(ROOM)?;
+        let mut text = serde_json::to_vec_pretty(self).expect("plain fields always serialise");
+        text.push(b'\n');
+        state::write(&path(state, project, name), &text, Mode::Exactly(0o600))
+    }
+
+    /// Notes that a machine was asked for something.
+    pub fn ask(&mut self, machine: &Machine, act: Act, at: Timestamp) {
+        self.asked.insert(key(machine), Asked { act: act.word().to_owned(), at });
+    }
+
+    /// Whether a machine was asked for the same a moment ago.
+    pub fn has_asked(&self, machine: &Machine, act: Act, now: Timestamp) -> bool {
+        self.asked.get(&key(machine)).is_some_and(|asked| {
+            let age = now.duration_since(asked.at);
+            asked.act == act.word() && age >= SignedDuration::ZERO && age < BELIEVED
+        })
+    }
+
+    /// Forgets a machine that has got where it should be.
+    pub fn forget(&mut self, machine: &Machine) {
+        self.asked.remove(&key(machine));
+    }
+
+    /// Since when these machines have been deferred, with those that are so for the first time; all others are forgotten.
+    pub fn defer<'a>(
+        &mut self,
+        machines: impl Iterator<Item = &'a Machine>,
+        now: Timestamp,
+    ) -> Vec<(&'a Machine, Timestamp)> {
+        let known = std::mem::take(&mut self.deferred);
+        let since = machines.map(|machine| (machine, known.get(&key(machine)).copied().unwrap_or(now)));
+        let since: Vec<_> = since.collect();
+        self.deferred = since.iter().map(|(machine, at)| (key(machine), *at)).collect();
+        since
+    }
+}
+
+fn key(machine: &Machine) -> String {
+    format!("{}/{}/{}/{}", machine.account, machine.region, machine.kind.word(), machine.id)
+}
+
+/// The folder of the records inside the state folder.
+const ROOM: &str = "schedule";
+
+/// No record is larger.
+const LARGEST: u64 = 8 << 20;
+
+fn path(state: &State, project: &str, name: &str) -> PathBuf {
+    state.folder().join(ROOM).join(format!("{}.json", crate::rules::archive_id::set_name(project, name)))
+}
