@@ -54,7 +54,7 @@ fn issue(authority: &Authority, now: Timestamp) -> Result<(String, String), Anyt
         Ok::<_, Anything>(rcgen::date_time_ymd(date.year().into(), part(date.month()), part(date.day())))
     };
     let mut params = CertificateParams::new(vec!["localhost".to_owned()])?;
-    (params.not_before, params.not_after) = (midnight(-70)?, midnight(20)?);
+    (params.not_before, params.not_after) = (midnight(-69)?, midnight(21)?);
     let key = KeyPair::generate()?;
     Ok((authority.sign(params, &key)?, key.serialize_pem()))
 }

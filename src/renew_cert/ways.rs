@@ -90,7 +90,8 @@ impl Choice {
                 choice.add(certificate, Path::new(folder), "stands in the renewal file", &same);
             }
         }
-        if certificate.method == Method::Auto && certificate.webroot.is_none() {
+        // Also beside a configured one: what nginx serves may be right where that is not.
+        if certificate.method == Method::Auto {
             match found(certificate, context).await {
                 Ok(Some((folder, how))) => choice.add(certificate, &folder, &how, &same),
                 Ok(None) => {}

@@ -96,3 +96,74 @@ fn roots(path: &Path) -> Vec<CertificateDer<'static>> {
     let pem = file::read(path, 4 << 20).unwrap_or_default();
     CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::system::{
+        clock::Fixed,
+        tls::testing::{Authority, Server, config, now},
+    };
+
+    /// An authority that suggests a window for `a.b`: Debian's pebble is too old for that.
+    async fn authority(issuer: &Authority) -> Server {
+        let issued = issuer.issue(&["127.0.0.1"]);
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(issued.key.serialize_der()));
+        let acceptor = TlsAcceptor::from(Arc::new(config(vec![issued.der], key)));
+        Server::accepting(move |tcp| {
+            let acceptor = acceptor.clone();
+            async move {
+                let Ok(mut stream) = acceptor.accept(tcp).await else { return };
+                let mut request = [0; 4096];
+                let read = stream.read(&mut request).await.unwrap_or(0);
+                let text = String::from_utf8_lossy(&request[..read]).to_ascii_lowercase();
+                let host = text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+                let (status, body) = match text.split(' ').nth(1) {
+                    Some("/dir") => (200, format!(r#"{{"newNonce": "x", "renewalInfo": "https://{host}/ari/"}}"#)),
+                    Some("/old") => (200, r#"{"newNonce": "x"}"#.to_owned()),
+                    Some("/ari/a.b") => {
+                        let window =
+                            r#"{"suggestedWindow": {"start": "2026-12-01T00:00:00Z", "end": "2026-12-02T00:00:00Z"}}"#;
+                        (200, window.to_owned())
+                    }
+                    _ => (404, "{}".to_owned()),
+                };
+                let length = body.len();
+                let head = format!("HTTP/1.1 {status} X\r\nRetry-After: 3600\r\nContent-Length: {length}\r\n\r\n");
+                let _ = stream.write_all((head + &body).as_bytes()).await;
+            }
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn renew_case_50_an_authority_is_asked_and_what_is_no_answer_is_told_and_never_in_the_way() {
+        let issuer = Authority::new("T Authority");
+        let (server, bundle) = (authority(&issuer).await, issuer.pem_file());
+        let trusting = BTreeMap::from([("REQUESTS_CA_BUNDLE".into(), bundle.path().into())]);
+        let mut context = Context::real(trusting, "/".into());
+        context.clock = Arc::new(Fixed(now()));
+        let ask = async |context: &Context, path: &str, identifier: &str| {
+            let directory = Url::parse(&format!("https://{}{path}", server.address)).unwrap();
+            suggestion(context, &directory, identifier, Duration::from_secs(5)).await
+        };
+        let answer = ask(&context, "/dir", "a.b").await.unwrap();
+        assert_eq!(answer.window.start, "2026-12-01T00:00:00Z".parse().unwrap());
+        assert_eq!(answer.retry_after.as_deref(), Some("3600"));
+        assert_eq!(ask(&context, "/old", "a.b").await.unwrap_err(), "it offers no renewal information");
+        assert_eq!(ask(&context, "/dir", "c.d").await.unwrap_err(), "it answers 404 about this certificate");
+
+        // One whose certificate nobody vouches for is not believed.
+        let mut stranger = Context::real(BTreeMap::new(), "/".into());
+        stranger.clock = Arc::new(Fixed(now()));
+        assert!(ask(&stranger, "/dir", "a.b").await.unwrap_err().contains("not trusted"));
+        let closed = Url::parse("https://127.0.0.1:1/dir").unwrap();
+        assert!(suggestion(&context, &closed, "a.b", Duration::from_secs(5)).await.is_err());
+    }
+}
