@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind},
+    report::{Outcome, State as Came},
     system::{
         Context,
         docker::Acting,
@@ -37,6 +38,8 @@ pub struct Outage {
     pub(super) certbot: Certbot,
     /// When the first one was stopped.
     pub(super) since: Option<Instant>,
+    /// What was stopped, for the report.
+    pub(super) stopped: Vec<Outcome>,
     /// What the operator should know of the layers that could not be had.
     pub(super) notes: Vec<String>,
 }
@@ -122,7 +125,7 @@ impl Outage {
         entry.lineage = wanted.lineage.clone().filter(links::are_whole);
         entry.engine = engine_variables(context);
         journal.write(&entry)?;
-        Ok(Self { journal, entry, watch: Some(watch), certbot, since: None, notes: Vec::new() })
+        Ok(Self { journal, entry, watch: Some(watch), certbot, since: None, stopped: Vec::new(), notes: Vec::new() })
     }
 
     async fn stop(&mut self, stops: &[Stop], context: &Context) -> Result<(), Error> {
@@ -159,6 +162,7 @@ impl Outage {
                     systemd::stop(unit, context).await.map_err(|why| failed(&stop.title()).because(why))?;
                 }
             }
+            self.stopped.push(stopped(stop));
         }
         let begun = Instant::now();
         while !freed().await {
@@ -176,6 +180,16 @@ impl Outage {
             sleep(Duration::from_millis(20)).await;
         }
         Ok(())
+    }
+}
+
+fn stopped(stop: &Stop) -> Outcome {
+    Outcome {
+        action: "stop".to_owned(),
+        target: stop.owed.name().to_owned(),
+        state: Came::Done,
+        detail: format!("{}, which {}, was stopped", stop.title(), stop.how),
+        fix: None,
     }
 }
 
@@ -228,7 +242,8 @@ impl Outage {
     /// back; policies are put back and the journal is closed. No signal cuts this short; the second one ends only the watch
     /// over what has already answered.
     pub async fn end(mut self, context: &Context) -> Ended {
-        let ended = give_back(&self.entry, self.since, &self.journal, context).await;
+        let mut ended = give_back(&self.entry, self.since, &self.journal, context).await;
+        ended.outcomes.splice(0..0, std::mem::take(&mut self.stopped));
         if let (true, Some(watch)) = (ended.back, self.watch.take()) {
             watch.dismiss().await;
         }

@@ -21,6 +21,9 @@ pub(super) const ID: &str = "renew-cert.outage";
 /// How long a start is tried again.
 const TRIES: Duration = Duration::from_secs(180);
 
+/// How long one that is not there any more may take to appear again.
+const GONE: Duration = Duration::from_secs(15);
+
 /// How long port 80 may still be taken before the start is tried all the same.
 const FREED: Duration = Duration::from_secs(10);
 
@@ -38,24 +41,36 @@ pub(super) async fn give_back(entry: &Entry, since: Option<Instant>, journal: &J
             sleep(Duration::from_millis(20)).await;
         }
     }
+    let mut left = entry.clone();
     for owed in entry.owed.iter().rev().filter(|owed| down.contains(owed)) {
         context.progress.say(&format!("starting {}", owed.title()));
-        let answer = start(owed, entry, context).await;
-        ended.back &= answer.is_ok();
-        ended.outcomes.push(outcome("start", owed, answer));
+        match start(owed, entry, context).await {
+            Ok(()) => ended.outcomes.push(outcome("start", owed, Ok(()))),
+            // Somebody has removed it, and may have something else in its place.
+            Err(Unstarted { gone: true, .. }) => left.owed.retain(|other| other != owed),
+            Err(Unstarted { why, .. }) => {
+                ended.back = false;
+                ended.outcomes.push(outcome("start", owed, Err(why)));
+            }
+        }
     }
-    if ended.back && !entry.owed.is_empty() {
+    if !ended.back {
+        ended.findings.push(not_back(entry, "it could not be started"));
+    } else if !(left.owed.is_empty() && left.probes.is_empty()) {
         context.progress.say("waiting until it is proved to be back");
-        let proof = prove(entry, context).await;
+        let proof = prove(&left, context).await;
         ended.downtime = proof.back.zip(since).map(|(back, since)| back.duration_since(since));
         ended.back = proof.wrong.is_empty();
         for why in proof.wrong {
             ended.findings.push(not_back(entry, &why));
         }
-    } else if !ended.back {
-        ended.findings.push(not_back(entry, "it could not be started"));
     }
-    let owed_policies = if ended.back { &entry.owed[..] } else { &[] };
+    for owed in entry.owed.iter().filter(|owed| !left.owed.contains(owed)) {
+        let replaced = ended.back && !entry.probes.is_empty();
+        ended.findings.push(gone(entry, owed, replaced));
+        ended.back &= replaced;
+    }
+    let owed_policies = if ended.back { &left.owed[..] } else { &[] };
     for owed in owed_policies {
         if let Err(trouble) = put_back(owed, entry, context).await {
             ended.back = false;
@@ -105,35 +120,48 @@ async fn down<'e>(entry: &'e Entry, stopped: bool, ended: &mut Ended, context: &
     down
 }
 
+/// Why something is not started.
+struct Unstarted {
+    why: String,
+    /// Whether there is nothing of this name any more.
+    gone: bool,
+}
+
 /// Starts one thing, again and again for minutes: the port may be taken for a moment, the engine may be starting itself.
-async fn start(owed: &Owed, entry: &Entry, context: &Context) -> Result<(), String> {
+async fn start(owed: &Owed, entry: &Entry, context: &Context) -> Result<(), Unstarted> {
     let begun = Instant::now();
     let mut pause = Duration::from_millis(100);
     loop {
-        let why = match attempt(owed, entry, context).await {
+        let unstarted = match attempt(owed, entry, context).await {
             Ok(()) => return Ok(()),
-            Err(why) => why,
+            Err(unstarted) => unstarted,
         };
-        if begun.elapsed() > TRIES {
-            return Err(why);
+        // One that is being made anew is away for a moment only.
+        if begun.elapsed() > if unstarted.gone { GONE } else { TRIES } {
+            return Err(unstarted);
         }
+        let why = &unstarted.why;
         context.progress.say(&format!("{} could not be started yet, trying again: {why}", owed.title()));
         sleep(pause).await;
         pause = (pause * 2).min(Duration::from_secs(10));
     }
 }
 
-async fn attempt(owed: &Owed, entry: &Entry, context: &Context) -> Result<(), String> {
+async fn attempt(owed: &Owed, entry: &Entry, context: &Context) -> Result<(), Unstarted> {
     match owed {
         Owed::Container { engine, name, paused, .. } => {
             let acting = Acting::new(context, engine, &entry.engine);
-            acting.start(name).await.map_err(|trouble| trouble.to_string())?;
+            let unstarted = |trouble: Trouble| Unstarted {
+                gone: matches!(trouble, Trouble::NoSuch { .. }),
+                why: trouble.to_string(),
+            };
+            acting.start(name).await.map_err(unstarted)?;
             match paused {
-                true => acting.pause(name).await.map_err(|trouble| trouble.to_string()),
+                true => acting.pause(name).await.map_err(unstarted),
                 false => Ok(()),
             }
         }
-        Owed::Unit { unit } => systemd::start(unit, context).await,
+        Owed::Unit { unit } => systemd::start(unit, context).await.map_err(|why| Unstarted { why, gone: false }),
     }
 }
 
@@ -173,6 +201,23 @@ fn not_back(entry: &Entry, why: &str) -> Finding {
         .cause("it was stopped for the renewal; the guardian and every later run go on trying")
         .fix(format!("type `{by_hand}` now, and see `docker logs` for why it does not stay up"))
         .by_hand(by_hand)
+        .data("reason", "site-down")
+}
+
+/// Somebody removed it meanwhile. Where something answers in its place, that is as good; else there is nothing to start.
+fn gone(entry: &Entry, owed: &Owed, replaced: bool) -> Finding {
+    let title = owed.title();
+    if replaced {
+        let summary = format!(
+            "{title} was removed by somebody else while the renewal had stopped it; something answers in its place"
+        );
+        return Finding::warn(ID, &entry.name, summary)
+            .fix("see that what runs now is what should run")
+            .data("reason", "replaced");
+    }
+    Finding::fail(ID, &entry.name, format!("the site is not back up: {title} is not there any more"))
+        .cause("somebody removed it while the renewal had stopped it")
+        .fix("start what should be in its place (`docker compose up -d`), then run `mainstay renew-cert --recover`")
         .data("reason", "site-down")
 }
 

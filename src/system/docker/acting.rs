@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Docker, Trouble, complaint, none};
-use crate::system::Context;
+use crate::system::{Context, process::Output};
 
 /// Acts on containers through one engine.
 pub struct Acting<'a> {
@@ -88,6 +88,45 @@ impl<'a> Acting<'a> {
             return Err(none(name, Vec::new()));
         }
         let output = self.look.call_within(arguments, super::COPY_LIMIT, within).await?;
-        if output.success() { Ok(()) } else { Err(complaint(&output, name)) }
+        if output.success() { Ok(()) } else { Err(complaint(&reason(output), name)) }
+    }
+}
+
+/// Without the last line of a failed `docker start`, which only repeats that it failed: the reason stands before it.
+fn reason(mut output: Output) -> Output {
+    let text = String::from_utf8_lossy(&output.stderr).into_owned();
+    let lines: Vec<&str> = text.lines().filter(|line| !line.trim().is_empty()).collect();
+    if let [before @ .., last] = &lines[..]
+        && !before.is_empty()
+        && last.starts_with("Error: failed to start containers")
+    {
+        output.stderr = before.join("\n").into_bytes();
+    }
+    output
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use super::*;
+    use crate::system::process::Scripted;
+
+    #[tokio::test]
+    async fn the_reason_of_a_failed_start_is_told_and_not_that_it_failed() {
+        let mut context = Context::real(BTreeMap::new(), "/".into());
+        let last = "Error: failed to start containers: web\n";
+        let gone = format!("Error response from daemon: No such container: web\n{last}");
+        let taken = format!(
+            "Error response from daemon: driver failed: Bind for 0.0.0.0:80 failed: port is already allocated\n{last}"
+        );
+        context.runner = Arc::new(Scripted::default().on("start web", 1, "", gone).on("start api", 1, "", taken));
+        let acting = Acting::new(&context, "docker", &[]);
+        let trouble = acting.start("web").await.unwrap_err();
+        assert!(matches!(&trouble, Trouble::NoSuch { name, .. } if name == "web"), "{trouble:?}");
+        let trouble = acting.start("api").await.unwrap_err();
+        assert!(trouble.to_string().contains("port is already allocated"), "{trouble}");
+        // What would be read as an option is no name.
+        assert!(matches!(acting.start("-a").await, Err(Trouble::NoSuch { .. })));
     }
 }

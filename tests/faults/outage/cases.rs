@@ -202,6 +202,24 @@ fn renew_case_23_and_28_and_29_and_30_and_34_and_35_and_45_what_happens_meanwhil
             ended.findings.iter().find(|finding| finding.data.get("reason") == Some(&"started-meanwhile".into()));
         assert_eq!(told.map(|finding| finding.status), Some(Status::Warn), "{ended:?}");
 
+        // 23 again: it is made anew under its name, with another id, and not started; it is started by its name.
+        let outage = begun(&wanted, &context).await;
+        let id = container(CONTAINER).unwrap()["Id"].clone();
+        make_anew(&["create"]);
+        let ended = outage.end(&context).await;
+        expect_back(&ended);
+        assert_ne!(container(CONTAINER).unwrap()["Id"], id);
+
+        // And under another name: what answers in its place is as good.
+        let outage = begun(&wanted, &context).await;
+        run("docker", &["rename", CONTAINER, "other"]);
+        run("docker", &["start", "other"]);
+        let ended = outage.end(&context).await;
+        assert!(ended.back && ended.findings.iter().any(|finding| finding.data["reason"] == "replaced"), "{ended:?}");
+        run("docker", &["rename", "other", CONTAINER]);
+        run("docker", &["update", "--restart=unless-stopped", CONTAINER]);
+        assert_eq!(wrong(), [""; 0]);
+
         // 30: the port is taken for a moment when it is to be started.
         let outage = begun(&wanted, &context).await;
         let taken = TcpListener::bind("0.0.0.0:80").unwrap();
@@ -382,6 +400,17 @@ fn renew_case_24_and_25_and_27_the_engine_and_the_guardian_start_it_alone() {
     assert!(next.status.success(), "{}", String::from_utf8_lossy(&next.stdout));
     assert_eq!(wrong(), [""; 0]);
     end_engine(engine);
+}
+
+/// Removes the container and makes it anew, as `compose up` does when its configuration has changed.
+fn make_anew(verb: &[&str]) {
+    run("docker", &["rm", "-f", CONTAINER]);
+    let (image, folder) = (std::env::var("IMAGE").expect("a world"), acme::folder());
+    let mount = |from: &str, to: &str| format!("{}:{to}:ro", folder.join(from).display());
+    let (webroot, conf) = (mount("webroot", "/var/www/acme"), mount("nginx/nginx.conf", "/etc/nginx/nginx.conf"));
+    let options = ["--name", CONTAINER, "--restart", "unless-stopped", "-p", "80:80", "-p", "443:443"];
+    let mounts = ["-v", "/etc/letsencrypt:/etc/letsencrypt:ro", "-v", &webroot, "-v", &conf];
+    run("docker", &[verb, &options, &mounts, &[&image, "nginx", "-g", "daemon off;"]].concat());
 }
 
 /// Ends the world's engine, which may be one that was started here before, and starts another on its data.
