@@ -25,7 +25,7 @@ pub async fn stops(folder: &Path) -> Result<u8, Anything> {
         ("AWS_SECRET_ACCESS_KEY", "tour".to_owned()),
         ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
     ];
-    let plan = ["schedule", "plan", "office-hours", "--at", "2026-11-23 21:30"];
+    let plan = ["schedule", "plan", "office-hours", "--at", "2026-11-23T21:30"];
     drive_with("Half past nine: what runs, what should, and what is left alone", &plan, folder, 0, &amazon).await?;
     Ok(2)
 }

@@ -253,3 +253,59 @@ fn the_policies_need_no_credentials_and_name_what_the_file_names() {
         .expect_code(0)
         .expect_text("function trust: who may take on the function's role");
 }
+
+#[cfg(feature = "aws")]
+#[test]
+fn a_machine_is_planned_overridden_and_checked_by_the_binary_itself() {
+    let test = "schedule::a_machine_is_planned_overridden_and_checked_by_the_binary_itself";
+    let Some(amazon) = crate::amazon::Amazon::start(test) else { return };
+    let id = amazon.launch("us-east-2", &[("Schedule", "never"), ("Name", "web-1")]);
+    let mut world = World::new();
+    amazon.introduce(&mut world);
+    world.file(
+        "mainstay.toml",
+        "project = 'prime'\n[schedule.never]\ntimezone = 'Europe/Berlin'\nalways_off = true\n\
+         [[schedule.never.ec2]]\nregions = ['us-east-2']\ntags = { Schedule = 'never' }\n\
+         [schedule.never.prices]\n't3.large' = 0.1\n",
+    );
+    let row = |world: &World| {
+        let run = world.run(&["schedule", "plan", "--format", "json"]);
+        run.expect_code(0);
+        run.json()["result"]["resources"][0].clone()
+    };
+    let planned = row(&world);
+    for (key, value) in [
+        ("id", json!(id)),
+        ("kind", json!("ec2")),
+        ("account", json!("123456789012")),
+        ("region", json!("us-east-2")),
+        ("desired", json!("off")),
+        ("actual", json!("on")),
+        ("action", json!("stop")),
+        ("reason", json!("schedule")),
+        ("next", json!(null)),
+    ] {
+        assert_eq!(planned[key], value, "{key}: {planned}");
+    }
+    world.run(&["check", "never"]).expect_code(1).expect_text("runs and should be stopped");
+    let dry = world.run(&["schedule", "apply", "--dry-run", "--format", "json"]);
+    dry.expect_code(0);
+    assert_eq!(dry.json()["plan"]["steps"][0]["action"], "stop", "{dry}");
+    assert_eq!(amazon.states("us-east-2"), ["running"], "nothing was done");
+
+    world.run(&["schedule", "override", "web-1", "--on", "--for", "3h"]).expect_code(0).expect_text("on until 20");
+    let kept = row(&world);
+    assert_eq!(
+        (&kept["action"], &kept["reason"], &kept["desired"]),
+        (&json!("none"), &json!("override"), &json!("on"))
+    );
+    assert!(kept["override"].as_str().is_some_and(|text| text.starts_with("on until 20")), "{kept}");
+    world.run(&["check", "never"]).expect_code(0);
+    world.run(&["schedule", "apply"]).expect_code(0).expect_text("nothing to do");
+    world.run(&["schedule", "override", &id, "--clear"]).expect_code(0);
+    world.run(&["schedule", "override", &id, "--clear"]).expect_code(0).expect_text("it has no override");
+    assert_eq!(row(&world)["action"], "stop");
+    world.run(&["schedule", "savings"]).expect_code(0).expect_text("off 100 % of the time");
+    let run = world.run_on_terminal(80, &["schedule", "status"]);
+    assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns: {run}");
+}

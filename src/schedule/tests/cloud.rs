@@ -179,7 +179,7 @@ async fn serve(
 /// Both shapes of an error: EC2's and RDS's.
 fn error(call: &Call, code: &str, message: &str) -> String {
     let inner = format!("<Code>{code}</Code><Message>{message}</Message>");
-    match call.action.contains("DB") || call.action == "DescribeEvents" {
+    match call.action.contains("DB") || ["AssumeRole", "DescribeEvents"].contains(&call.action.as_str()) {
         true => {
             format!("<ErrorResponse><Error><Type>Sender</Type>{inner}</Error><RequestId>1</RequestId></ErrorResponse>")
         }

@@ -243,3 +243,27 @@ async fn nothing_to_do_costs_two_calls_a_region() {
     let actions: Vec<String> = cloud.calls().into_iter().map(|call| call.action).collect();
     assert!(actions.len() == 2 && actions.iter().all(|action| action.starts_with("Describe")), "{actions:?}");
 }
+
+#[tokio::test]
+async fn schedule_case_65_a_role_that_trusts_nobody_stops_no_other_account() {
+    let cloud = Cloud::start(vec![Fake::instance("i-0000000000000000a", "running")], |call, _, _| {
+        is(call, "AssumeRole")
+            .then(|| Reply(403, "AccessDenied", "User is not authorized to perform: sts:AssumeRole".into()))
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let mut other = by_tag(Service::Ec2, &["us-east-2", "eu-west-1"]);
+    let secret = crate::system::secret::Secret::Literal("an-external-id".to_owned().into());
+    other.role = Some(Role { arn: "arn:aws:iam::444455556666:role/mainstay".into(), external_id: Some(secret) });
+    let schedule = Schedule {
+        selectors: vec![by_tag(Service::Ec2, &["us-east-2"]), other],
+        ..Schedule::new("office-hours", calendar())
+    };
+    let report = run(&settings(folder.path(), vec![schedule]), &context(&cloud.url, EVENING)).await;
+    assert_eq!((came(&report), report.exit()), (vec!["stop i-0000000000000000a: done".to_owned()], 1), "{report:#?}");
+    let [finding] = &report.findings[..] else { panic!("one trouble, one finding: {report:#?}") };
+    assert!(finding.cause.as_deref().is_some_and(|cause| cause.contains("444455556666:role/mainstay")), "{finding:#?}");
+    assert!(finding.fix.as_deref().is_some_and(|fix| fix.contains("trust this account")), "{finding:#?}");
+    let asked = cloud.calls().into_iter().find(|call| is(call, "AssumeRole")).unwrap();
+    assert_eq!(asked.parameters["ExternalId"], "an-external-id");
+}
