@@ -9,6 +9,8 @@ mod phase;
 mod record;
 mod unit;
 
+use std::{cell::RefCell, collections::BTreeMap};
+
 use futures_util::future::join_all;
 use jiff::Timestamp;
 
@@ -66,7 +68,8 @@ pub async fn apply(settings: &Settings, dry_run: bool, report: &mut Report, cont
     if dry_run {
         return Ok(found);
     }
-    let units = units(&settings, &found, now)?;
+    let records = records(&settings)?;
+    let units = units(&settings, &found, &records, now);
     let done = join_all(units.into_iter().map(|unit| unit.run(&settings, &found, context))).await;
     let mut begun = 0;
     for mut unit in done {
@@ -107,24 +110,32 @@ async fn lock(settings: &Settings, name: &str, report: &mut Report, context: &Co
     }
 }
 
+/// What is remembered of each schedule, for all of its accounts.
+fn records(settings: &Settings) -> Result<BTreeMap<&str, RefCell<Record>>> {
+    let load = |name: &str| Record::load(&settings.state, &settings.project, name).map(RefCell::new);
+    settings.schedules.iter().map(|schedule| Ok((schedule.name.as_str(), load(&schedule.name)?))).collect()
+}
+
 /// The machines of one schedule in one account are one unit: they are ordered among themselves and wait for nobody else.
-fn units<'a>(settings: &'a Settings, found: &'a Inventory, now: Timestamp) -> Result<Vec<Unit<'a>>> {
+fn units<'a>(
+    settings: &'a Settings,
+    found: &'a Inventory,
+    records: &'a BTreeMap<&str, RefCell<Record>>,
+    now: Timestamp,
+) -> Vec<Unit<'a>> {
     let mut units: Vec<Unit<'a>> = Vec::new();
     for schedule in &settings.schedules {
-        let mut record = Some(Record::load(&settings.state, &settings.project, &schedule.name)?);
+        let Some(record) = records.get(schedule.name.as_str()) else { continue };
         for entry in found.entries.iter().filter(|entry| entry.judgement.schedule == schedule.name) {
             let role = found.places.get(entry.sighting).and_then(|place| place.role.as_deref());
             let known = units.iter_mut().find(|unit| unit.schedule.name == schedule.name && unit.role == role);
             match known {
                 Some(unit) => unit.entries.push(entry),
-                None => {
-                    let record = record.take().unwrap_or_default();
-                    units.push(Unit { schedule, role, entries: vec![entry], record, now });
-                }
+                None => units.push(Unit { schedule, role, entries: vec![entry], record, now }),
             }
         }
     }
-    Ok(units)
+    units
 }
 
 /// Takes off the overrides that have ended, where nothing is left to be done because of them.

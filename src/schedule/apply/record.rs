@@ -87,16 +87,21 @@ impl Record {
         self.asked.remove(&key(machine));
     }
 
-    /// Since when these machines have been deferred, with those that are so for the first time; all others are forgotten.
+    /// Since when those of these machines have been deferred that are so now; the others of them are forgotten.
     pub fn defer<'a>(
         &mut self,
-        machines: impl Iterator<Item = &'a Machine>,
+        machines: impl Iterator<Item = (&'a Machine, bool)>,
         now: Timestamp,
     ) -> Vec<(&'a Machine, Timestamp)> {
-        let known = std::mem::take(&mut self.deferred);
-        let since = machines.map(|machine| (machine, known.get(&key(machine)).copied().unwrap_or(now)));
-        let since: Vec<_> = since.collect();
-        self.deferred = since.iter().map(|(machine, at)| (key(machine), *at)).collect();
+        let mut since = Vec::new();
+        for (machine, is_deferred) in machines {
+            let known = self.deferred.remove(&key(machine));
+            if is_deferred {
+                let at = known.unwrap_or(now);
+                self.deferred.insert(key(machine), at);
+                since.push((machine, at));
+            }
+        }
         since
     }
 }

@@ -28,8 +28,8 @@ pub struct Unit<'a> {
     pub role: Option<&'a str>,
     /// Its machines.
     pub entries: Vec<&'a Entry>,
-    /// What is remembered of them.
-    pub record: Record,
+    /// What is remembered of the schedule, shared with its machines in other accounts.
+    pub record: &'a RefCell<Record>,
     /// The instant that the plan is for.
     pub now: Timestamp,
 }
@@ -55,17 +55,16 @@ const LONG: SignedDuration = SignedDuration::from_hours(1);
 
 impl<'a> Unit<'a> {
     /// Stops and starts, each in its own order, both at once.
-    pub async fn run(mut self, settings: &Settings, found: &'a Inventory, context: &Context) -> Done {
+    pub async fn run(self, settings: &Settings, found: &'a Inventory, context: &Context) -> Done {
         let mut done = Done { outcomes: Vec::new(), findings: self.deferred() };
-        let record = RefCell::new(std::mem::take(&mut self.record));
-        let scene = Scene { unit: &self, settings, found, context, record: &record };
+        let scene = Scene { unit: &self, settings, found, context, record: self.record };
         let mut stops = self.schedule.order.clone();
         stops.reverse();
         let starts = self.schedule.order.clone();
         let (stopped, started) = tokio::join!(scene.chain(Act::Stop, &stops), scene.chain(Act::Start, &starts));
         done.outcomes.extend(stopped);
         done.outcomes.extend(started);
-        let save = record.into_inner().save(&settings.state, &settings.project, &self.schedule.name);
+        let save = self.record.borrow().save(&settings.state, &settings.project, &self.schedule.name);
         if let Err(error) = save {
             let finding = Finding::warn(ID, &self.schedule.name, "what was done could not be written down");
             let fix = error.hints.join("; ");
@@ -75,10 +74,10 @@ impl<'a> Unit<'a> {
     }
 
     /// What has waited for too long for something that is being done to it.
-    fn deferred(&mut self) -> Vec<Finding> {
-        let machines = self.entries.iter().map(|entry| &entry.judgement);
-        let machines = machines.filter(|row| matches!(row.verdict.reason, Reason::Deferred(_))).map(|row| &row.machine);
-        let since = self.record.defer(machines, self.now);
+    fn deferred(&self) -> Vec<Finding> {
+        let rows = self.entries.iter().map(|entry| &entry.judgement);
+        let machines = rows.map(|row| (&row.machine, matches!(row.verdict.reason, Reason::Deferred(_))));
+        let since = self.record.borrow_mut().defer(machines, self.now);
         let long = since.into_iter().filter(|(_, at)| self.now.duration_since(*at) > LONG);
         long.map(|(machine, at)| {
             let hours = self.now.duration_since(at).as_hours();
