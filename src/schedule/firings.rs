@@ -19,8 +19,8 @@ use crate::{
     },
 };
 
-/// Lets EventBridge invoke the function at the beginning and at the end of an override, or takes that back: without it nothing
-/// looks at a machine between two boundaries. Both fire once and are removed then. Where the schedule is not deployed with a
+/// Lets EventBridge invoke the function at the beginning and at the end of an override, or, where it has been ended, now: without
+/// it nothing looks at a machine between two boundaries. Both fire once and are removed then. Where the schedule is not deployed with a
 /// function there is nothing to do.
 pub async fn override_firings(
     settings: &Settings,
@@ -39,15 +39,15 @@ pub async fn override_firings(
     let mut outcomes = Vec::new();
     // EventBridge takes no time that is over, and fires within the minute.
     let begin = context.clock.now().saturating_add(SignedDuration::from_secs(90)).unwrap_or(Timestamp::MAX);
-    for (word, at) in [("begin", begin), ("end", until.unwrap_or(begin))] {
+    for (word, at) in [("begin", Some(begin)), ("end", until)] {
         let key = format!("{OVERRIDE}{word}");
         let firing = Firing { key, expression: String::new(), state: calendar::State::On, once: true };
         let name = name(settings, schedule, &firing, &format!(".{}", plain(&machine.id)));
         let is_there = scheduler.get(group, &name).await.is_ok();
-        let done = match (until, is_there) {
+        let done = match (at, is_there) {
             (None, false) => continue,
             (None, true) => switch.delete(group, &name).await,
-            (Some(_), _) => {
+            (Some(at), _) => {
                 let wanted = Wanted {
                     name: name.clone(),
                     expression: format!("at({})", at.strftime("%Y-%m-%dT%H:%M:%S")),
@@ -67,7 +67,7 @@ pub async fn override_firings(
                 }
             }
         };
-        let action = if until.is_some() { "create" } else { "delete" };
+        let action = if at.is_some() { "create" } else { "delete" };
         let (state, detail, fix) = match done {
             Ok(()) => (State::Done, format!("the function looks at its {word}"), None),
             Err(refusal) => {

@@ -246,6 +246,10 @@ async fn learn(
     for entry in entries.iter().filter(|entry| entry.judgement.needs_history()) {
         let schedule = settings.schedules.iter().find(|schedule| schedule.name == entry.judgement.schedule);
         let Some(schedule) = schedule else { continue };
+        // Who enforces does not ask for persons; whether RDS did it itself only matters to what would be late.
+        if schedule.enforce && !entry.judgement.verdict.late {
+            continue;
+        }
         let boundary = schedule.calendar.decide(at).since.map_or(Timestamp::MIN, |since| since.at);
         let known = since.entry(entry.sighting).or_insert(boundary);
         *known = boundary.min(*known);

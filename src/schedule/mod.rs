@@ -34,6 +34,6 @@ pub use inventory::{Blind, Inventory, inventory};
 pub use override_::override_;
 #[cfg(feature = "aws")]
 pub use place::Place;
-pub use plan::{Action, Entry, ID, Sighting, hold_late, hold_order, judge, steps, wanted};
+pub use plan::{Action, Entry, ID, Sighting, findings, hold_late, hold_order, judge, missing, steps, wanted};
 pub use settings::{Deploy, Patience, Role, Schedule, Selector, Settings};
 pub use simulate::{Moment, Simulation, simulate};

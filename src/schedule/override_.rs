@@ -4,14 +4,15 @@ use super::{ID, Inventory, Settings, firings::override_firings, inventory, troub
 use crate::{
     error::{Error, Kind, Result},
     report::{Finding, Outcome, Report, State},
-    rules::fleet::{Judgement, OVERRIDE, Obstacle, Override, Service},
+    rules::fleet::{Judgement, OVERRIDE, Obstacle, Override, Service, Tagged},
     system::{
         Context,
         aws::{ec2::Ec2Switch, rds::RdsSwitch},
     },
 };
 
-/// Sets the override of a machine, or takes it off where there is none to set. The machine is an id, a `Name`, or the name of a
+/// Sets the override of a machine, or ends it where there is none to set. One that is ended stays for the next run of `apply`: its
+/// end is a boundary, without which what was done because of it would look like a person's doing. The machine is an id, a `Name`, or the name of a
 /// schedule for all of its machines.
 ///
 /// # Errors
@@ -24,7 +25,8 @@ pub async fn override_(
     report: &mut Report,
     context: &Context,
 ) -> Result<Inventory> {
-    let found = inventory(settings, context.clock.now(), context).await;
+    let now = context.clock.now();
+    let found = inventory(settings, now, context).await;
     let is_schedule = settings.schedules.iter().any(|schedule| schedule.name == target);
     let named: Vec<_> = found
         .entries
@@ -53,10 +55,13 @@ pub async fn override_(
     for entry in named {
         let machine = &entry.judgement.machine;
         let Some(place) = found.places.get(entry.sighting) else { continue };
-        let (action, text) = match wanted {
-            Some(wanted) => ("override", wanted.to_string()),
-            None => ("clear", String::new()),
+        let action = if wanted.is_some() { "override" } else { "clear" };
+        let tagged = Tagged::of(&machine.tags, now);
+        let ended = match &tagged {
+            Tagged::Active(active) => Some(Override { until: now, ..active.clone() }),
+            Tagged::Expired(_) | Tagged::Nothing | Tagged::Unreadable(_) => None,
         };
+        let text = wanted.or(ended.as_ref()).map(ToString::to_string);
         let outcome =
             |state, detail: String, fix| Outcome { action: action.into(), target: machine.title(), state, detail, fix };
         if let Some(obstacle) = Obstacle::of(machine).filter(|_| wanted.is_some()) {
@@ -64,14 +69,14 @@ pub async fn override_(
             report.outcomes.push(outcome(State::Skipped, detail, None));
             continue;
         }
-        if wanted.is_none() && !machine.tags.contains_key(OVERRIDE) {
-            report.outcomes.push(outcome(State::Unchanged, "it has no override".into(), None));
+        if wanted.is_none() && matches!(tagged, Tagged::Expired(_) | Tagged::Nothing) {
+            report.outcomes.push(outcome(State::Unchanged, "no override holds for it".into(), None));
             continue;
         }
-        let done = match (machine.kind.service(), wanted) {
-            (Service::Ec2, Some(_)) => Ec2Switch::new(&place.sdk).tag(&machine.id, OVERRIDE, &text).await,
+        let done = match (machine.kind.service(), &text) {
+            (Service::Ec2, Some(text)) => Ec2Switch::new(&place.sdk).tag(&machine.id, OVERRIDE, text).await,
             (Service::Ec2, None) => Ec2Switch::new(&place.sdk).untag(&machine.id, OVERRIDE).await,
-            (Service::Rds, Some(_)) => RdsSwitch::new(&place.sdk).tag(&machine.arn, OVERRIDE, &text).await,
+            (Service::Rds, Some(text)) => RdsSwitch::new(&place.sdk).tag(&machine.arn, OVERRIDE, text).await,
             (Service::Rds, None) => RdsSwitch::new(&place.sdk).untag(&machine.arn, OVERRIDE).await,
         };
         report.outcomes.push(match done {
@@ -81,7 +86,7 @@ pub async fn override_(
                     let until = wanted.map(|wanted| wanted.until);
                     firings.extend(override_firings(settings, schedule, machine, until, context).await);
                 }
-                outcome(State::Done, text, None)
+                outcome(State::Done, text.unwrap_or_else(|| "what could not be read is gone".into()), None)
             }
             Err(refusal) => {
                 let Trouble { reason, why, fix } = Trouble::of(&refusal);

@@ -303,9 +303,9 @@ fn a_machine_is_planned_overridden_and_checked_by_the_binary_itself() {
     world.run(&["check", "never"]).expect_code(0);
     world.run(&["schedule", "apply"]).expect_code(0).expect_text("nothing to do");
     world.run(&["schedule", "override", &id, "--clear"]).expect_code(0);
-    world.run(&["schedule", "override", &id, "--clear"]).expect_code(0).expect_text("it has no override");
+    world.run(&["schedule", "override", &id, "--clear"]).expect_code(0).expect_text("no override holds for it");
     assert_eq!(row(&world)["action"], "stop");
     world.run(&["schedule", "savings"]).expect_code(0).expect_text("off 100 % of the time");
-    let run = world.run_on_terminal(80, &["schedule", "status"]);
+    let run = world.run_on_terminal(80, &["schedule", "status", "--no-progress"]);
     assert!(run.stdout.lines().all(|line| line.chars().count() <= 80), "wider than 80 columns: {run}");
 }

@@ -145,7 +145,7 @@ pub struct OverrideArgs {
     #[arg(long, requires = "end")]
     pub off: bool,
 
-    /// Take the override off
+    /// End the override now
     #[arg(long, conflicts_with = "end")]
     pub clear: bool,
 

@@ -18,7 +18,7 @@ pub const LONGEST: SignedDuration = SignedDuration::from_hours(7 * 24);
 pub struct Override {
     /// What the machine is to be.
     pub state: State,
-    /// Until when; to the minute.
+    /// Until when.
     pub until: Timestamp,
     /// Who wanted it.
     pub by: Option<String>,
@@ -79,7 +79,10 @@ impl FromStr for Override {
 
 impl fmt::Display for Override {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} until {}", self.state, self.until.strftime("%Y-%m-%dT%H:%MZ"))?;
+        // To the minute, unless it was ended by hand: that counts to the second.
+        let whole = self.until.as_second() % 60 == 0;
+        let format = if whole { "%Y-%m-%dT%H:%MZ" } else { "%Y-%m-%dT%H:%M:%SZ" };
+        write!(f, "{} until {}", self.state, self.until.strftime(format))?;
         match &self.by {
             Some(by) => write!(f, " by {}", fitting(by)),
             None => Ok(()),
@@ -113,6 +116,8 @@ mod tests {
         {
             assert!(wrong.parse::<Override>().is_err(), "{wrong}");
         }
+        let ended = Override { until: "2026-11-24T01:00:30Z".parse().unwrap(), ..read };
+        assert_eq!(ended.to_string(), "on until 2026-11-24T01:00:30Z by ops");
         assert!("on until 2026-11-24T01:00Z for ops".parse::<Override>().is_err());
         assert!("on until 2026-11-24T01:00Z by ops and others".parse::<Override>().is_err());
     }

@@ -361,8 +361,11 @@ async fn schedule_case_70_an_override_of_a_deployed_schedule_fires_at_its_beginn
         ["deploy mainstay in us-east-2: unchanged"],
         "a deploy leaves them"
     );
+    // Ended by hand: nothing is left of its end, and the function looks now.
     set(None).await;
-    assert_eq!(scheduler.names("mainstay").await.unwrap().len(), 2);
+    let mut names = scheduler.names("mainstay").await.unwrap();
+    names.retain(|name| name.contains("override"));
+    assert_eq!(names, [format!("prime.office-hours.override-begin.{}", ids[0])]);
 }
 
 #[tokio::test]
@@ -386,4 +389,32 @@ async fn schedule_case_62_two_snapshots_of_ours_stay_and_all_of_others() {
         left.db_snapshots().iter().filter_map(|snapshot| snapshot.db_snapshot_identifier()).collect();
     names.sort_unstable();
     assert_eq!(names, ["by-hand", "mainstay-app-20301127001000", "mainstay-app-20301128001000"]);
+}
+
+#[tokio::test]
+async fn an_override_that_is_ended_by_hand_leaves_nothing_that_looks_like_a_persons_doing() {
+    let Some(moto) = Moto::start("an_override_that_is_ended_by_hand_leaves_nothing") else { return };
+    let ids = moto.launch("us-east-2", 1, &[]).await;
+    let folder = tempfile::tempdir().unwrap();
+    // On the real clock, for moto notes the time of each stop.
+    let zone = jiff::tz::TimeZone::UTC;
+    let always = Calendar::new(zone, vec!["Mon-Sun 00:00-24:00".parse().unwrap()]).unwrap();
+    let selectors = vec![by_tag(Service::Ec2, &["us-east-2"])];
+    let settings = settings(folder.path(), vec![Schedule { selectors, ..Schedule::new("office-hours", always) }]);
+    let real = Context { clock: Arc::new(crate::system::clock::Machine), ..context(&moto.url(), DAY) };
+    let until = real.clock.now().saturating_add(jiff::SignedDuration::from_hours(3)).unwrap();
+    let off = Override { state: Power::Off, until, by: None };
+    let set = async |wanted: Option<&Override>| {
+        let mut report = Report::new("schedule override", "web-1", real.clock.now());
+        override_(&settings, &ids[0], wanted, &mut report, &real).await.unwrap();
+        assert_eq!(report.outcomes[0].state, Came::Done, "{report:#?}");
+    };
+    set(Some(&off)).await;
+    assert_eq!(came(&run(&settings, &real).await), [format!("stop {}: done", ids[0])]);
+    // moto and the tag count whole seconds.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    set(None).await;
+    let report = run(&settings, &real).await;
+    assert_eq!(came(&report), [format!("start {}: done", ids[0]), format!("untag {}: done", ids[0])], "{report:#?}");
+    assert!(run(&settings, &real).await.outcomes.is_empty());
 }
