@@ -258,8 +258,8 @@ fn backup_case_33_a_restore_in_place_asks_first_and_can_be_taken_back() {
     // The plan is shown all the same to whoever asks only for that.
     app.run(&[&base[..], &["--dry-run"]].concat())
         .expect_code(1)
-        .expect_text("--overwrite newer")
-        .expect_text("create");
+        .expect_text("overwrite-newer")
+        .expect_text("what was changed since goes");
     let newer = [&base[..], &["--overwrite", "newer"]].concat();
     app.run(&newer).expect_code(2).expect_text("--yes");
     assert_eq!(app.snapshot("app"), changed, "nothing was touched until then");
