@@ -30,10 +30,7 @@ use crate::{
     error::{Error, Kind, Result},
     report::{Finding, Report},
     rules::renewal::judge_served,
-    system::{
-        Context,
-        state::{Lock, Refusal},
-    },
+    system::{Context, state::Lock},
 };
 
 /// What a run was asked to do besides.
@@ -86,7 +83,9 @@ pub async fn renew(settings: &Settings, request: Request, report: &mut Report, c
             Err(error) => Err(error),
         };
         match done {
-            Err(error) if error.kind != Kind::Interrupted => report.findings.push(trouble(certificate, &error)),
+            Err(error) if error.kind != Kind::Interrupted => {
+                report.findings.push(Finding::of_error(RENEW, &certificate.name, &error))
+            }
             done => done?,
         }
         if context.cancel.is_raised() {
@@ -175,36 +174,8 @@ async fn lock(
         command: &settings.command,
         wait: settings.lock_wait,
     };
-    match settings.state.lock(context, request).await {
-        Ok(lock) => Ok(Some(lock)),
-        Err(Refusal::Failed(error)) => Err(error),
-        Err(refusal) => {
-            report.locked = true;
-            let routine = refusal.is_routine();
-            let error = Error::from(refusal);
-            let finding = match routine {
-                true => Finding::skip(RENEW, &certificate.name, "another run for this certificate is at work"),
-                false => Finding::warn(
-                    RENEW,
-                    &certificate.name,
-                    "another run for this certificate has been at work for over an hour",
-                ),
-            };
-            let finding = finding.cause(error.why.join(": ")).data("reason", "locked");
-            report.findings.push(error.hints.into_iter().fold(finding, Finding::fix));
-            Ok(None)
-        }
-    }
-}
-
-/// The finding of a certificate that could not be looked after at all.
-fn trouble(certificate: &Certificate, error: &Error) -> Finding {
-    let finding = Finding::fail(RENEW, &certificate.name, format!("could not {}", error.what)).data("reason", "failed");
-    let finding = if error.why.is_empty() { finding } else { finding.cause(error.why.join(": ")) };
-    match error.hints.as_slice() {
-        [] => finding.fix("mend the cause and run the command again"),
-        hints => finding.fix(hints.join("; ")),
-    }
+    let told = (RENEW, certificate.name.as_str(), "another run for this certificate");
+    settings.state.lock_or_tell(context, request, told, report).await
 }
 
 /// Whether a certificate is due.

@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use crate::error::Error;
+
 /// The verdict of one check about one subject, ordered from harmless to worst.
 #[derive(Clone, Copy, Debug, Eq, Hash, Ord, PartialEq, PartialOrd, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -106,6 +108,16 @@ impl Finding {
     /// It could not be looked at; the summary says why.
     pub fn unknown(id: &'static str, subject: impl Into<String>, summary: impl Into<String>) -> Self {
         Self::new(id, subject, Status::Unknown, summary)
+    }
+
+    /// Something could not be done at all; why, and what to do, are the error's.
+    pub fn of_error(id: &'static str, subject: impl Into<String>, error: &Error) -> Self {
+        let finding = Self::fail(id, subject, format!("could not {}", error.what)).data("reason", "failed");
+        let finding = if error.why.is_empty() { finding } else { finding.cause(error.why.join(": ")) };
+        match error.hints.as_slice() {
+            [] => finding.fix("mend the cause and run the command again"),
+            hints => finding.fix(hints.join("; ")),
+        }
     }
 
     /// It does not apply; the summary says why.

@@ -24,7 +24,7 @@ use crate::{
         Context,
         archive::Seal,
         file,
-        state::{Lock, Refusal, Request},
+        state::{Lock, Request},
     },
 };
 
@@ -52,7 +52,7 @@ pub async fn create(settings: &Settings, request: Create, report: &mut Report, c
     for (set, seal) in settings.sets.iter().zip(seals) {
         match one(settings, set, seal, request, report, context).await {
             Err(error) if error.kind != Kind::Interrupted => {
-                report.findings.push(trouble(set, &error));
+                report.findings.push(Finding::of_error(ID, &set.name, &error));
             }
             done => done?,
         }
@@ -113,32 +113,8 @@ async fn one(
 pub async fn lock(settings: &Settings, set: &Set, report: &mut Report, context: &Context) -> Result<Option<Lock>> {
     let name = format!("{}-{}", settings.project, set.name);
     let request = Request { job: "backup", name: &name, command: &settings.command, wait: settings.lock_wait };
-    match settings.state.lock(context, request).await {
-        Ok(lock) => Ok(Some(lock)),
-        Err(Refusal::Failed(error)) => Err(error),
-        Err(refusal) => {
-            report.locked = true;
-            let routine = refusal.is_routine();
-            let error = Error::from(refusal);
-            let finding = match routine {
-                true => Finding::skip(ID, &set.name, "another run of this backup is at work"),
-                false => Finding::warn(ID, &set.name, "another run of this backup has been at work for over an hour"),
-            };
-            let finding = finding.cause(error.why.join(": ")).data("reason", "locked");
-            report.findings.push(error.hints.into_iter().fold(finding, Finding::fix));
-            Ok(None)
-        }
-    }
-}
-
-/// The finding of a backup that could not be made at all.
-fn trouble(set: &Set, error: &Error) -> Finding {
-    let finding = Finding::fail(ID, &set.name, format!("could not {}", error.what)).data("reason", "failed");
-    let finding = if error.why.is_empty() { finding } else { finding.cause(error.why.join(": ")) };
-    match error.hints.as_slice() {
-        [] => finding.fix("mend the cause and run the command again"),
-        hints => finding.fix(hints.join("; ")),
-    }
+    let told = (ID, set.name.as_str(), "another run of this backup");
+    settings.state.lock_or_tell(context, request, told, report).await
 }
 
 /// What the findings of this job are called.

@@ -20,12 +20,12 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    report::{Finding, Outcome, Report, State, Status},
+    report::{Outcome, Report, State, Status},
     rules::fleet::{Act, Judgement, OVERRIDE, Reason},
     system::{
         Context,
         aws::{ec2::Ec2Switch, rds::RdsSwitch},
-        state::{Lock, Refusal, Request},
+        state::{Lock, Request},
     },
 };
 use record::Record;
@@ -92,22 +92,7 @@ pub async fn apply(settings: &Settings, dry_run: bool, report: &mut Report, cont
 async fn lock(settings: &Settings, name: &str, report: &mut Report, context: &Context) -> Result<Option<Lock>> {
     let full = format!("{}-{name}", settings.project);
     let request = Request { job: "schedule", name: &full, command: &settings.command, wait: settings.lock_wait };
-    match settings.state.lock(context, request).await {
-        Ok(lock) => Ok(Some(lock)),
-        Err(Refusal::Failed(error)) => Err(error),
-        Err(refusal) => {
-            report.locked = true;
-            let routine = refusal.is_routine();
-            let error = Error::from(refusal);
-            let finding = match routine {
-                true => Finding::skip(ID, name, "another run of this schedule is at work"),
-                false => Finding::warn(ID, name, "another run of this schedule has been at work for over an hour"),
-            };
-            let finding = finding.cause(error.why.join(": ")).data("reason", "locked");
-            report.findings.push(error.hints.into_iter().fold(finding, Finding::fix));
-            Ok(None)
-        }
-    }
+    settings.state.lock_or_tell(context, request, (ID, name, "another run of this schedule"), report).await
 }
 
 /// What is remembered of each schedule, for all of its accounts.

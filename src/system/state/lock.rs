@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep};
 use super::State;
 use crate::{
     error::{Error, Kind, Result},
+    report::{Finding, Report},
     system::Context,
 };
 
@@ -117,6 +118,35 @@ impl State {
         // The lock holds without its label, for example on a full disk; the next run then cannot name its holder.
         let _ = label(&mut file, &holder);
         Ok(Lock { file })
+    }
+
+    /// Takes the lock of what a job works on; `None` where another run has it, which the report says of `subject`. `run` is
+    /// how people call such a run: "another run of this backup".
+    ///
+    /// # Errors
+    ///
+    /// The state folder cannot be used, or a signal ended the wait.
+    pub async fn lock_or_tell(
+        &self,
+        context: &Context,
+        request: Request<'_>,
+        (id, subject, run): (&'static str, &str, &str),
+        report: &mut Report,
+    ) -> Result<Option<Lock>> {
+        let refusal = match self.lock(context, request).await {
+            Ok(lock) => return Ok(Some(lock)),
+            Err(Refusal::Failed(error)) => return Err(error),
+            Err(refusal) => refusal,
+        };
+        report.locked = true;
+        let finding = match refusal.is_routine() {
+            true => Finding::skip(id, subject, format!("{run} is at work")),
+            false => Finding::warn(id, subject, format!("{run} has been at work for over an hour")),
+        };
+        let error = Error::from(refusal);
+        let finding = finding.cause(error.why.join(": ")).data("reason", "locked");
+        report.findings.push(error.hints.into_iter().fold(finding, Finding::fix));
+        Ok(None)
     }
 
     /// Whether a run holds this lock now. Nothing is made where there is none, and a run that takes it at the same moment
