@@ -18,12 +18,12 @@ const PYPI: &str = "certbot-pypi";
 fn renews(certbot: &[String], method: &str) -> Ran {
     let reload = format!("reload = {{ container = \"{CONTAINER}\" }}");
     configure(&format!("method = \"{method}\"\ncertbot = {certbot:?}\n{reload}"));
-    let (before, conf) = (serial(LIVE), fs::read_to_string(CONF).unwrap());
+    let (before, conf) = (serial(LIVE), fs::read_to_string(CONF).expect("as it is in a world"));
     let ran = mainstay(&["--force"]).ended(0);
     assert_eq!(ran.method(), if method == "auto" { "webroot" } else { method }, "{:#}", ran.report);
     assert_ne!(serial(LIVE), before);
     expect_served();
-    assert_eq!(fs::read_to_string(CONF).unwrap(), conf, "the renewal file is as it was");
+    assert_eq!(fs::read_to_string(CONF).expect("as it is in a world"), conf, "the renewal file is as it was");
     assert_eq!(wrong(), [""; 0]);
     ran
 }
@@ -63,12 +63,13 @@ fn certbot_in_a_container_renews_by_both_methods_and_is_ended_after_a_kill() {
         .chain(["case $1 in --version) ;; *) sleep 30;; esac; exec certbot \"$@\"".to_owned(), "certbot".to_owned()])
         .collect();
     configure(&format!("method = \"standalone\"\ncertbot = {slow:?}\nreload = {{ container = \"{CONTAINER}\" }}"));
-    let mut child = command(&["--force"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut child =
+        command(&["--force"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("as it is in a world");
     let names = || run("docker", &["ps", "--filter", "publish=80", "--format", "{{.Names}}"]);
     assert!(wait_for(Duration::from_secs(30), || names().starts_with("mainstay-certbot-")), "certbot has the port");
-    kill_process(guardian().and_then(Pid::from_raw).expect("a guardian"), Signal::KILL).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_process(guardian().and_then(Pid::from_raw).expect("a guardian"), Signal::KILL).expect("as it is in a world");
+    child.kill().expect("as it is in a world");
+    child.wait().expect("as it is in a world");
     assert!(names().starts_with("mainstay-certbot-") && !serves(), "it outlives the client");
     let certbot = container(&["-p", "80:80"]);
     configure(&format!("method = \"standalone\"\ncertbot = {certbot:?}\nreload = {{ container = \"{CONTAINER}\" }}"));
@@ -94,7 +95,7 @@ fn certbot_of_compose_renews_by_both_methods() {
          environment: [REQUESTS_CA_BUNDLE]\n    volumes: ['/etc/letsencrypt:/etc/letsencrypt', '{world}/webroot:{world}/webroot', \
          '{world}/ca:{world}/ca:ro']\n"
     );
-    fs::write(&file, text).unwrap();
+    fs::write(&file, text).expect("as it is in a world");
     let words = |front: &str| -> Vec<String> {
         let text = format!("{front} -f {file} -p prime_webtool run --rm certbot");
         text.split(' ').map(str::to_owned).collect()
@@ -103,10 +104,10 @@ fn certbot_of_compose_renews_by_both_methods() {
     renews(&words("docker-compose"), "standalone");
 
     let folder = std::path::PathBuf::from(std::env::var_os("DOCKER_CONFIG").expect("set outside")).join("cli-plugins");
-    fs::create_dir_all(&folder).unwrap();
+    fs::create_dir_all(&folder).expect("as it is in a world");
     let script = "#!/bin/sh\n[ \"$1\" != docker-cli-plugin-metadata ] || exec echo '{\"SchemaVersion\":\"0.1.0\",\"Vendor\":\"test\"}'\nshift\nexec docker-compose \"$@\"\n";
-    fs::write(folder.join("docker-compose"), script).unwrap();
-    fs::set_permissions(folder.join("docker-compose"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(folder.join("docker-compose"), script).expect("as it is in a world");
+    fs::set_permissions(folder.join("docker-compose"), fs::Permissions::from_mode(0o755)).expect("as it is in a world");
     renews(&words("docker compose"), "auto");
     renews(&words("docker compose"), "standalone");
 }
@@ -133,7 +134,7 @@ fn story(test: &str, certbot: &str) {
     println!("{}", run(certbot, &["--version"]));
     let command = format!("certbot = [\"{certbot}\"]");
     let common = format!("{command}\nreload = {{ systemd = \"nginx\" }}");
-    let conf = fs::read_to_string(CONF).unwrap();
+    let conf = fs::read_to_string(CONF).expect("as it is in a world");
     assert!(conf.contains(&format!("version = {}", run(certbot, &["--version"]).replace("certbot ", ""))), "{conf}");
     for (method, name) in [("auto", "webroot"), ("standalone", "standalone")] {
         configure(&format!("method = \"{method}\"\n{common}"));
@@ -142,29 +143,29 @@ fn story(test: &str, certbot: &str) {
         assert_eq!(ran.method(), name);
         assert_ne!(serial(LIVE), before);
         expect_served();
-        assert_eq!(fs::read_to_string(CONF).unwrap(), conf, "the renewal file is as it was");
+        assert_eq!(fs::read_to_string(CONF).expect("as it is in a world"), conf, "the renewal file is as it was");
     }
     // What the option says: kept.
     configure(&format!("method = \"auto\"\n{common}"));
     mainstay(&["--force", "--remember"]).ended(0).finding("certificate.renew", "renewal-file-changed");
-    assert!(fs::read_to_string(CONF).unwrap().contains("authenticator = webroot"));
+    assert!(fs::read_to_string(CONF).expect("as it is in a world").contains("authenticator = webroot"));
     mainstay(&["--staging"]).ended(0);
     // A program in certbot's own folder of hooks is shown, and its failure is told although certbot ends with 0.
     let hook = "/etc/letsencrypt/renewal-hooks/deploy/10-fails";
-    fs::write(hook, "#!/bin/sh\necho no luck >&2\nexit 3\n").unwrap();
-    fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(hook, "#!/bin/sh\necho no luck >&2\nexit 3\n").expect("as it is in a world");
+    fs::set_permissions(hook, fs::Permissions::from_mode(0o755)).expect("as it is in a world");
     let plan = mainstay(&["--force", "--dry-run"]).ended(0).report["plan"]["notes"].to_string();
     assert!(plan.contains("will run the deploy hook of `/etc/letsencrypt/renewal-hooks/deploy`: /etc/"), "{plan}");
     mainstay(&["--force"]).ended(0).finding("certificate.renew", "hook-failed");
-    fs::remove_file(hook).unwrap();
+    fs::remove_file(hook).expect("as it is in a world");
 
     // The first request of another lineage.
     let path = folder().join("mainstay.toml");
-    let server = std::env::var("ACME").unwrap();
+    let server = std::env::var("ACME").expect("as it is in a world");
     let second = format!(
         "[certificate.second]\nnames = [\"www.prime.example.test\"]\nagree_tos = true\nserver = \"{server}\"\n{command}\n"
     );
-    fs::write(&path, second).unwrap();
+    fs::write(&path, second).expect("as it is in a world");
     let ran = mainstay(&[]).ended(1);
     assert_eq!(ran.outcome("request"), Some("done"), "{:#}", ran.report);
     ran.finding("tls.served", "not-reloaded");
@@ -175,7 +176,7 @@ fn story(test: &str, certbot: &str) {
         let ran = mainstay(&["--force"]).ended(1);
         let finding = ran.finding("certificate.renew", reason).clone();
         println!("{reason}: {}", finding["summary"]);
-        fs::remove_file("/var/lib/mainstay/renew-cert/prime.json").unwrap();
+        fs::remove_file("/var/lib/mainstay/renew-cert/prime.json").expect("as it is in a world");
         expect_served();
         finding
     };
@@ -185,16 +186,19 @@ fn story(test: &str, certbot: &str) {
     };
     dns("set-servfail");
     let finding = refused("challenge-failed");
-    assert!(finding["summary"].as_str().unwrap().contains("www.prime.example.test: "), "{finding:#}");
+    assert!(
+        finding["summary"].as_str().expect("as it is in a world").contains("www.prime.example.test: "),
+        "{finding:#}"
+    );
     dns("clear-servfail");
     let (accounts, away) = ("/etc/letsencrypt/accounts", "/etc/letsencrypt/accounts.away");
-    fs::rename(accounts, away).unwrap();
+    fs::rename(accounts, away).expect("as it is in a world");
     refused("account-unknown");
     let _ = fs::remove_dir_all(accounts);
-    fs::rename(away, accounts).unwrap();
+    fs::rename(away, accounts).expect("as it is in a world");
     // The last: nothing listens where the authority was.
     let pebble = processes().into_iter().find(|(_, line)| line.starts_with("pebble -config")).expect("an authority").0;
-    kill_process(Pid::from_raw(pebble).unwrap(), Signal::TERM).unwrap();
+    kill_process(Pid::from_raw(pebble).expect("as it is in a world"), Signal::TERM).expect("as it is in a world");
     assert!(wait_for(Duration::from_secs(10), || !attempt("curl", &["-sk", &server]).status.success()));
     refused("authority-down");
 }

@@ -18,8 +18,9 @@ use crate::{
 /// A certbot that does this first, once the site is down.
 fn certbot(first: &str) -> String {
     let path = folder().join("certbot");
-    fs::write(&path, format!("#!/bin/sh\n[ \"$1\" = --version ] || {{ {first}; }}\nexec certbot \"$@\"\n")).unwrap();
-    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(&path, format!("#!/bin/sh\n[ \"$1\" = --version ] || {{ {first}; }}\nexec certbot \"$@\"\n"))
+        .expect("as it is in a world");
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("as it is in a world");
     format!("method = \"standalone\"\ncertbot = [\"{}\"]\n", path.display())
 }
 
@@ -48,16 +49,19 @@ fn renew_case_49_a_second_certificate_waits_for_the_outage_of_the_first_or_says_
     let second = format!(
         "[certificate.second]\nnames = [\"www.prime.example.test\"]\nagree_tos = true\nserver = \"{}\"\n\
          method = \"standalone\"\nreload = {{ container = \"{CONTAINER}\" }}\n",
-        std::env::var("ACME").unwrap()
+        std::env::var("ACME").expect("as it is in a world")
     );
-    fs::write(&path, fs::read_to_string(&path).unwrap() + &second).unwrap();
+    fs::write(&path, fs::read_to_string(&path).expect("as it is in a world") + &second).expect("as it is in a world");
     let first = midway(&["prime", "--force"]);
     let begun = Instant::now();
     let refused = mainstay(&["second"]).ended(4);
     assert!(begun.elapsed() < Duration::from_secs(3), "{:?}", begun.elapsed());
     let told = refused.finding("certificate.renew", "locked");
     assert_eq!(told["status"], "skip", "quiet for cron: {told:#}");
-    assert!(told["cause"].as_str().unwrap().contains("`mainstay renew-cert prime --force` (process"), "{told:#}");
+    assert!(
+        told["cause"].as_str().expect("as it is in a world").contains("`mainstay renew-cert prime --force` (process"),
+        "{told:#}"
+    );
     // With patience it is done afterwards; nginx reads another lineage, which is told of it, and is another matter.
     let waited = mainstay(&["second", "--lock-wait", "2m"]);
     assert_eq!(waited.outcome("request"), Some("done"), "{:#}\n{}", waited.report, waited.err);
@@ -75,7 +79,7 @@ fn renew_case_26_a_signal_leaves_a_report_of_what_was_put_back() {
     configure(&(certbot("sleep 60") + &format!("reload = {{ container = \"{CONTAINER}\" }}")));
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130), (Signal::HUP, 129), (Signal::QUIT, 131)] {
         let child = midway(&["--force"]);
-        kill_process(Pid::from_child(&child), signal).unwrap();
+        kill_process(Pid::from_child(&child), signal).expect("as it is in a world");
         let ran = end(child).ended(code);
         assert_eq!((ran.outcome("stop"), ran.outcome("start")), (Some("done"), Some("done")), "{:#}", ran.report);
         assert_eq!((ran.outcome("renew"), &ran.report["status"]), (Some("failed"), &"fail".into()));
@@ -83,13 +87,13 @@ fn renew_case_26_a_signal_leaves_a_report_of_what_was_put_back() {
         assert_eq!((wrong(), serial(LIVE)), (Vec::new(), before.clone()));
     }
     // With a terminal that takes nothing any more it is put back, and the code is the signal's, all the same.
-    let closed = || fs::File::options().write(true).open("/dev/full").unwrap();
+    let closed = || fs::File::options().write(true).open("/dev/full").expect("as it is in a world");
     let mut command = command(&["--force", "-v"]);
     let mut child = midway_of(command.stdout(closed()).stderr(closed()), || {
         container(CONTAINER).is_some_and(|found| found["State"]["Running"] == false)
     });
-    kill_process(Pid::from_child(&child), Signal::HUP).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(129));
+    kill_process(Pid::from_child(&child), Signal::HUP).expect("as it is in a world");
+    assert_eq!(child.wait().expect("as it is in a world").code(), Some(129));
     assert_eq!(wrong(), [""; 0]);
 }
 
@@ -114,20 +118,20 @@ fn renew_case_28_an_orphan_of_certbot_on_port_80_is_ended_before_the_unit_is_sta
     };
     // A signal: the run ends it itself.
     let mut child = start();
-    kill_process(Pid::from_child(&child), Signal::TERM).unwrap();
-    assert_eq!(child.wait().unwrap().code(), Some(143));
+    kill_process(Pid::from_child(&child), Signal::TERM).expect("as it is in a world");
+    assert_eq!(child.wait().expect("as it is in a world").code(), Some(143));
     assert!(!held() && serves());
     // The run is killed: the guardian does.
     let mut child = start();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    child.kill().expect("as it is in a world");
+    child.wait().expect("as it is in a world");
     assert!(wait_for(Duration::from_secs(30), || serves() && !held()), "the guardian");
     assert!(wait_for(Duration::from_secs(30), || guardian().is_none()));
     // The guardian too: the next run does.
     let mut child = start();
-    kill_process(guardian().and_then(Pid::from_raw).expect("a guardian"), Signal::KILL).unwrap();
-    child.kill().unwrap();
-    child.wait().unwrap();
+    kill_process(guardian().and_then(Pid::from_raw).expect("a guardian"), Signal::KILL).expect("as it is in a world");
+    child.kill().expect("as it is in a world");
+    child.wait().expect("as it is in a world");
     thread::sleep(Duration::from_secs(1));
     assert!(held() && !serves(), "the orphan has the port");
     mainstay(&[]).ended(0);
