@@ -79,6 +79,7 @@ const OUTSIDE: &[(&str, u8)] = &[
     ("clap_complete", 5),
     ("clap_mangen", 5),
     ("indicatif", 5),
+    ("maud", 4),
 ];
 
 /// Names that say nothing about what is in a module.

@@ -16,6 +16,7 @@ mod progress;
 pub mod reference;
 pub mod render;
 mod renew_cert;
+mod report;
 mod schedule;
 pub mod settings;
 mod signals;
@@ -122,6 +123,7 @@ async fn perform(cli: &Cli, console: &Console, context: &Context) -> Result<Done
         Command::Backup(args) => backup::run(&args.command, cli, console, context).await,
         Command::Check(args) => check(args, cli, context).await,
         Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
+        Command::Report(args) => report::run(args, cli, &view(cli, console, context), context).await,
         Command::Schedule(args) => schedule::run(args, cli, console, context).await,
         Command::Config(args) => configure(args.command, cli, context),
         Command::Completions { shell } => {

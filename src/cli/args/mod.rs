@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod config;
 mod renew_cert;
+mod report;
 mod schedule;
 
 use std::{path::PathBuf, time::Duration};
@@ -23,6 +24,7 @@ pub use backup::{
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
 pub use renew_cert::RenewCertArgs;
+pub use report::ReportArgs;
 pub use schedule::{
     ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
 };
@@ -54,6 +56,8 @@ pub enum Command {
     RenewCert(RenewCertArgs),
     /// Start and stop machines on a schedule, and say what that means
     Schedule(ScheduleArgs),
+    /// Show the state of everything at a glance, in the terminal or as a page
+    Report(ReportArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -77,7 +81,7 @@ impl Command {
             // What it stopped is started again, whatever happens.
             Self::RenewCert(_) => u32::MAX,
             Self::Schedule(args) => args.command.patience(),
-            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => 1,
+            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Report(_) => 1,
         }
     }
 
@@ -86,7 +90,7 @@ impl Command {
         match self {
             Self::Backup(args) => args.command.effect(),
             Self::Check(args) if args.list => Effect::None,
-            Self::Check(_) => Effect::Looks,
+            Self::Check(_) | Self::Report(_) => Effect::Looks,
             Self::RenewCert(_) => Effect::Own,
             Self::Schedule(args) => args.command.effect(),
             Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => Effect::None,
@@ -99,6 +103,7 @@ impl Command {
             Self::Backup(args) => args.command.name(),
             Self::Check(_) => "check",
             Self::RenewCert(_) => "renew-cert",
+            Self::Report(_) => "report",
             Self::Schedule(args) => args.command.name(),
             Self::Config(_) => "config",
             Self::Completions { .. } => "completions",

@@ -6,6 +6,7 @@
 pub mod archives;
 mod fold;
 mod github;
+pub mod glance;
 #[cfg(test)]
 mod hostile;
 mod human;
