@@ -1,0 +1,3 @@
+//! What is seen from above all jobs.
+
+pub mod history;
