@@ -1,4 +1,5 @@
-//! What the four jobs look like from above: everything at a glance, and as a page.
+//! What the jobs look like from above: everything at a glance, as a page, and what was done.
 
 pub mod glance;
+pub mod history;
 pub mod page;

@@ -31,6 +31,7 @@ pub mod store;
 pub mod systemd;
 pub mod tls;
 pub mod tree;
+pub mod user;
 pub mod zone;
 
 use std::{collections::BTreeMap, ffi::OsString, path::PathBuf, sync::Arc};

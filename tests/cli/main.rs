@@ -14,6 +14,7 @@ mod hidden;
 mod lambda;
 mod pages;
 mod program;
+mod report;
 mod schedule;
 mod server;
 mod signals;

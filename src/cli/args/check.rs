@@ -4,6 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
+use super::Kept;
 use crate::{check::Family, rules::units::parse_duration};
 
 /// Look at live sites, backups and certificates and judge what is really there
@@ -61,6 +62,19 @@ pub struct CheckArgs {
 }
 
 impl CheckArgs {
+    /// Whether nothing but addresses is to be looked at, which needs no configuration.
+    pub fn only_addresses(&self) -> bool {
+        !self.targets.is_empty() && self.targets.iter().all(|target| target.contains("://"))
+    }
+
+    /// What the history says of it.
+    pub(super) fn kept(&self) -> Option<Kept<'_>> {
+        let partial = !self.only.is_empty() || !self.skip.is_empty();
+        let otherwise = !self.resolve.is_empty() || self.ca_file.is_some() || self.family() != Family::Any;
+        let kept = Kept { partial, otherwise, timed: true, ..Kept::of("check", &self.targets) };
+        (!self.only_addresses()).then_some(kept)
+    }
+
     /// The address families to use.
     pub fn family(&self) -> Family {
         match (self.ipv4, self.ipv6) {

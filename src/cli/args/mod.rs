@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod config;
+mod history;
 mod renew_cert;
 mod report;
 mod schedule;
@@ -23,6 +24,7 @@ pub use backup::{
 };
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
+pub use history::HistoryArgs;
 pub use renew_cert::RenewCertArgs;
 pub use report::ReportArgs;
 pub use schedule::{
@@ -58,6 +60,8 @@ pub enum Command {
     Schedule(ScheduleArgs),
     /// Show the state of everything at a glance, in the terminal or as a page
     Report(ReportArgs),
+    /// List what was done, what failed and what has recovered
+    History(HistoryArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -81,7 +85,12 @@ impl Command {
             // What it stopped is started again, whatever happens.
             Self::RenewCert(_) => u32::MAX,
             Self::Schedule(args) => args.command.patience(),
-            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Report(_) => 1,
+            Self::Check(_)
+            | Self::Completions { .. }
+            | Self::Config(_)
+            | Self::History(_)
+            | Self::Man { .. }
+            | Self::Report(_) => 1,
         }
     }
 
@@ -93,7 +102,23 @@ impl Command {
             Self::Check(_) | Self::Report(_) => Effect::Looks,
             Self::RenewCert(_) => Effect::Own,
             Self::Schedule(args) => args.command.effect(),
-            Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => Effect::None,
+            Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } => Effect::None,
+        }
+    }
+
+    /// What the history says of a run; `None` where it changes and judges nothing: rehearsals, lists, and a check of bare
+    /// addresses, which is about nothing that is configured.
+    pub fn kept(&self) -> Option<Kept<'_>> {
+        if matches!(self.effect(), Effect::None) {
+            return None;
+        }
+        match self {
+            Self::Backup(args) => args.command.kept(),
+            Self::Check(args) => args.kept(),
+            Self::RenewCert(args) => args.kept(),
+            Self::Schedule(args) => args.command.kept(),
+            // A report looks where `check` does, which is on record already.
+            Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } | Self::Report(_) => None,
         }
     }
 
@@ -106,9 +131,34 @@ impl Command {
             Self::Report(_) => "report",
             Self::Schedule(args) => args.command.name(),
             Self::Config(_) => "config",
+            Self::History(_) => "history",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
         }
+    }
+}
+
+/// What the history says of a run before it begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Kept<'a> {
+    /// The job, as `[notify.ping]` and `[timers]` call it.
+    pub job: &'static str,
+    /// What it works on; empty for everything that is configured.
+    pub names: &'a [String],
+    /// Whether it leaves out a part of each.
+    pub partial: bool,
+    /// Whether it looks in another way than usual.
+    pub otherwise: bool,
+    /// Whether it is about a place that is named on the command line, whatever the configuration says.
+    pub elsewhere: bool,
+    /// Whether a timer runs this command: only such runs send the pings of their job.
+    pub timed: bool,
+}
+
+impl<'a> Kept<'a> {
+    /// The usual run of a job that works on these names.
+    pub fn of(job: &'static str, names: &'a [String]) -> Self {
+        Self { job, names, partial: false, otherwise: false, elsewhere: false, timed: false }
     }
 }
 

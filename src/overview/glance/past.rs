@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// How many days are drawn.
-pub const SPAN: i32 = 90;
+pub const SPAN: u16 = 90;
 
 /// How many failures are told.
 const FAILURES: usize = 12;
@@ -83,8 +83,8 @@ impl Past {
 
 impl Lane {
     fn of(job: &str, runs: &[Run], today: Date) -> Self {
-        let day = |ago: i32| {
-            let date = today.saturating_sub(ago.days());
+        let day = |ago: u16| {
+            let date = today.saturating_sub(i64::from(ago).days());
             let own = runs.iter().filter(|run| run.job == job && self::date(run.started) == date);
             let statuses: Vec<Status> = own.map(|run| run.status).collect();
             Day { date, runs: statuses.len(), status: statuses.into_iter().max() }

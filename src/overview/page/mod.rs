@@ -140,7 +140,7 @@ fn certificates(certificates: &[Certificate]) -> Markup {
                             span.faint { (certificate.source.word()) }
                             @match (certificate.days_left, certificate.share()) {
                                 (Some(left), share) => {
-                                    span.days { b { (left) } " days left" }
+                                    span.left { b { (left) } " days left" }
                                     @if let Some(share) = share { (bar(share, certificate.status)) }
                                     @if let Some(end) = &certificate.not_after { span.faint { "until " (day(end)) } }
                                 }
@@ -173,7 +173,7 @@ fn backups(backups: &[Archives]) -> Markup {
                                 None => { span { "no good archive seen" } }
                             }
                             @if let Some(archives) = backup.archives {
-                                span.faint { (archives) " archives, " (tell_size(backup.bytes)) " in all" }
+                                span.faint { (archives) @if archives == 1 { " archive, " } @else { " archives, " } (tell_size(backup.bytes)) " in all" }
                             }
                             @if !backup.status.is_fine() { @if let Some(summary) = &backup.summary { span.full { (summary) } } }
                         }

@@ -1,6 +1,8 @@
 //! The state folder: where locks, the journal and records are kept between runs.
 
 mod atomic;
+mod backwards;
+mod history;
 mod journal;
 mod lock;
 
@@ -12,6 +14,7 @@ use std::{
 };
 
 pub use atomic::{Mode, create, write, write_through};
+pub use history::{Flush, History, Runs, Unwritten};
 pub use journal::{Entry, Helper, Journal, Lineage, Owed, Peek, Probe};
 pub use lock::{Holder, Lock, Refusal, Request};
 
