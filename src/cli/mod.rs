@@ -12,6 +12,7 @@ mod hidden;
 mod history;
 #[cfg(feature = "aws")]
 mod lambda;
+mod notify;
 pub mod output;
 mod progress;
 mod record;
@@ -136,7 +137,7 @@ async fn perform(cli: &Cli, console: &Console, view: &View, context: &Context) -
         Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
         Command::Schedule(args) => schedule::run(args, cli, console, context).await,
         Command::History(args) => history::run(args, cli, view, context),
-        Command::Config(args) => configure(args.command, cli, context),
+        Command::Config(args) => configure(args.command, cli, context).await,
         Command::Completions { shell } => {
             Ok(Done::Text(String::from_utf8_lossy(&reference::completions(*shell)).into_owned()))
         }
@@ -187,7 +188,7 @@ fn configuration(cli: &Cli, context: &Context) -> Result<Loaded> {
     })
 }
 
-fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Done> {
+async fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Done> {
     if command == ConfigCommand::Schema {
         let schema = serde_json::to_string_pretty(&config::schema());
         return Ok(Done::Text(schema.unwrap_or_default() + "\n"));
@@ -202,6 +203,9 @@ fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Don
     }
     let mut report = Report::new("config check", host(), started);
     report.findings = config::check(&loaded, context);
+    if command == (ConfigCommand::Check { notify: true }) {
+        report.findings.extend(notify::test(&loaded, context).await);
+    }
     report.took = elapsed(started, context);
     Ok(Done::Report(Box::new(report)))
 }
