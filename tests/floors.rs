@@ -38,6 +38,9 @@ const ALONGSIDE: &[(&str, &str)] = &[
     ("system::acme", "system::resolve"),
     ("system::acme", "system::tls"),
     ("system::notify", "system::http"),
+    ("system::notify", "system::resolve"),
+    ("system::notify", "system::secret"),
+    ("system::notify", "system::tls"),
     ("system::certbot", "system::docker"),
     ("system::gunicorn", "system::docker"),
     ("system::nginx", "system::docker"),
@@ -61,6 +64,7 @@ const FOR_ALL_OF_SYSTEM: &[&str] = &[
 const OUTSIDE: &[(&str, u8)] = &[
     ("futures_util", 1),
     ("hyper", 1),
+    ("lettre", 1),
     ("rustix", 1),
     ("std::env", 1),
     ("std::fs", 1),

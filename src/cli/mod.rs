@@ -12,6 +12,7 @@ mod hidden;
 mod history;
 #[cfg(feature = "aws")]
 mod lambda;
+mod notify;
 pub mod output;
 mod progress;
 mod record;
@@ -138,7 +139,7 @@ async fn perform(cli: &Cli, console: &Console, view: &View, context: &Context) -
         Command::Report(args) => report::run(args, cli, view, context).await,
         Command::Schedule(args) => schedule::run(args, cli, console, context).await,
         Command::History(args) => history::run(args, cli, view, context),
-        Command::Config(args) => configure(args.command, cli, context),
+        Command::Config(args) => configure(args.command, cli, context).await,
         Command::Completions { shell } => {
             Ok(Done::Text(String::from_utf8_lossy(&reference::completions(*shell)).into_owned()))
         }
@@ -189,7 +190,7 @@ fn configuration(cli: &Cli, context: &Context) -> Result<Loaded> {
     })
 }
 
-fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Done> {
+async fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Done> {
     if command == ConfigCommand::Schema {
         let schema = serde_json::to_string_pretty(&config::schema());
         return Ok(Done::Text(schema.unwrap_or_default() + "\n"));
@@ -204,6 +205,9 @@ fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Don
     }
     let mut report = Report::new("config check", host(), started);
     report.findings = config::check(&loaded, context);
+    if command == (ConfigCommand::Check { notify: true }) {
+        report.findings.extend(notify::test(&loaded, context).await);
+    }
     report.took = elapsed(started, context);
     Ok(Done::Report(Box::new(report)))
 }

@@ -120,3 +120,85 @@ fn says_the_same(one: &Run, other: &Run) -> bool {
     };
     (one.exit, one.status, one.locked) == (other.exit, other.status, other.locked) && wrong(one) == wrong(other)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        report::{Finding, Outcome, Report, State},
+        rules::{history::Facts, redact::Redact},
+    };
+
+    /// Runs of two commands, the newest last: `c` a check that is right, `C` one that is wrong, `b` a backup that changes
+    /// something.
+    fn runs(letters: &str) -> Vec<Run> {
+        let mut runs: Vec<Run> = Vec::new();
+        for (minute, letter) in (0..).zip(letters.chars()) {
+            let started = Timestamp::from_second(1_795_000_000 + minute * 60).unwrap();
+            let command = if letter == 'b' { "backup create" } else { "check" };
+            let mut report = Report::new(command, "h", started);
+            report.findings.push(match letter {
+                'C' => Finding::fail("tls.validity", "prime", "x"),
+                _ => Finding::pass("tls.validity", "prime", "x"),
+            });
+            if letter == 'b' {
+                report.outcomes.push(Outcome {
+                    action: "write".into(),
+                    target: "usb".into(),
+                    state: State::Done,
+                    detail: String::new(),
+                    fix: None,
+                });
+            }
+            let facts = Facts {
+                started,
+                seconds: 1.0,
+                host: "h".into(),
+                user: "root".into(),
+                sudo: None,
+                project: None,
+                job: command.split(' ').next().unwrap_or_default().into(),
+                command: command.into(),
+                names: Vec::new(),
+                partial: false,
+                otherwise: false,
+                exit: report.exit(),
+            };
+            let mut run = Run::of_report(facts, &report, &Redact::default());
+            run.compare(runs.iter().rev().find(|known| known.is_alike(&run)));
+            runs.push(run);
+        }
+        runs.reverse();
+        runs
+    }
+
+    #[test]
+    fn runs_that_say_the_same_are_one_row_and_news_stands_alone() {
+        for (letters, counts) in [
+            ("", &[][..]),
+            ("c", &[1]),
+            ("ccc", &[3]),
+            // The first failure is news, those after it are its echo.
+            ("ccCCC", &[2, 1, 2]),
+            ("cbcbc", &[3, 1, 1]),
+            ("CCc", &[1, 1, 1]),
+        ] {
+            let runs = runs(letters);
+            let found: Vec<usize> = rows(&runs).iter().map(|row| row.count).collect();
+            assert_eq!(found, counts, "{letters}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_asked_for_is_listed() {
+        let runs = runs("cbCC");
+        let count = |filter: Filter| runs.iter().filter(|run| filter.takes(run)).count();
+        assert_eq!(count(Filter::default()), 4);
+        assert_eq!(count(Filter { failed: true, ..Filter::default() }), 2);
+        assert_eq!(count(Filter { job: Some("backup".into()), ..Filter::default() }), 1);
+        assert_eq!(count(Filter { job: Some("backup create".into()), ..Filter::default() }), 1);
+        assert_eq!(count(Filter { since: Some(runs[1].started), ..Filter::default() }), 2);
+        let far = Filter::last(Duration::MAX, runs[0].started);
+        assert_eq!(count(far), 4);
+    }
+}

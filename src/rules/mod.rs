@@ -22,6 +22,7 @@ pub mod http;
 pub mod location;
 pub mod manifest;
 pub mod nginx;
+pub mod notice;
 pub mod oauth;
 pub mod redact;
 pub mod redirect;

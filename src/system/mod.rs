@@ -19,6 +19,7 @@ pub mod http;
 pub mod lambda;
 pub mod listener;
 pub mod nginx;
+pub mod notify;
 pub mod package;
 pub mod process;
 pub mod procfs;

@@ -10,8 +10,11 @@ mod backup_check;
 mod bed;
 mod config;
 mod hidden;
+mod history;
+mod hook;
 #[cfg(feature = "aws")]
 mod lambda;
+mod notify;
 mod pages;
 mod program;
 mod report;

@@ -8,6 +8,7 @@ mod aftermath;
 mod cut;
 mod dice;
 mod full;
+mod history;
 mod kills;
 mod moto;
 mod outage;

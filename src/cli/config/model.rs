@@ -11,6 +11,7 @@ pub use crate::{
     renew_cert::{Method, Reload},
     rules::{
         fleet::{Service, Wish},
+        notice::When,
         retention::Keep,
     },
     schedule::Deploy,
@@ -246,13 +247,6 @@ pub struct Notify {
     pub email: Option<Email>,
     /// By job.
     pub ping: Vec<(String, Secret)>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum When {
-    Always,
-    Change,
-    Failure,
 }
 
 /// `email`.

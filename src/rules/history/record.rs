@@ -133,7 +133,7 @@ pub fn write(run: &Run) -> Vec<u8> {
     short.fine.clear();
     // Halves until it fits; nothing that a team has comes here.
     while line(&short).len() > LONGEST {
-        short.names.truncate(short.names.len() / 2);
+        short.names.truncate((short.names.len() / 2).max(10));
         short.findings.truncate(short.findings.len() / 2);
         short.changes.truncate(short.changes.len() / 2);
         short.recovered.truncate(short.recovered.len() / 2);

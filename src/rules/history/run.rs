@@ -180,6 +180,14 @@ impl Run {
         self.error.is_none() && !matches!(self.status, Status::Fail | Status::Unknown)
     }
 
+    /// Whether another run was at work, and will say how it went.
+    pub fn is_left_to_another(&self) -> bool {
+        match &self.error {
+            Some(error) => error.kind == Kind::Locked,
+            None => self.locked && self.is_good(),
+        }
+    }
+
     /// What was done, without what failed.
     pub fn done(&self) -> impl Iterator<Item = &Change> {
         self.changes.iter().filter(|change| change.state == State::Done)

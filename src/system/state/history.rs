@@ -79,6 +79,11 @@ impl History {
         self.state.folder().join(CURRENT)
     }
 
+    /// Whether this user can write here: somebody else's folder is none to complain of.
+    pub fn is_ours(&self) -> bool {
+        may_write(self.state.folder())
+    }
+
     /// Compares a run with the one before it of the same command and project, and writes it down.
     ///
     /// # Errors
@@ -138,7 +143,7 @@ impl History {
 
     /// Makes the folder and opens the file whose lock is held for a record.
     fn enter(&self) -> Result<File, Unwritten> {
-        if !may_write(self.state.folder()) {
+        if !self.is_ours() {
             return Err(Unwritten::NotOurs);
         }
         self.state.open().map_err(Unwritten::Failed)?;

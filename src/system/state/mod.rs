@@ -5,6 +5,7 @@ mod backwards;
 mod history;
 mod journal;
 mod lock;
+mod untold;
 
 use std::{
     fs::{self, DirBuilder},
@@ -17,6 +18,7 @@ pub use atomic::{Mode, create, write, write_through};
 pub use history::{Flush, History, Runs, Unwritten};
 pub use journal::{Entry, Helper, Journal, Lineage, Owed, Peek, Probe};
 pub use lock::{Holder, Lock, Refusal, Request};
+pub use untold::Untold;
 
 use super::Context;
 use crate::error::{Error, Kind, Result};
