@@ -135,7 +135,7 @@ fn unseen(schedule: &Schedule, blind: &[Blind]) -> Vec<Finding> {
 
 /// Every region of every account that the schedules name, with the credentials for it.
 async fn reach(settings: &Settings, context: &Context) -> (Vec<Arc<Place>>, Vec<Blind>) {
-    let pace = Pace { wait: settings.patience.pause, ..Pace::default() };
+    let pace = settings.patience.pace;
     let own = account(context, Wanted { service: "EC2", ..Wanted::default() }, &pace).await;
     let mut accounts: BTreeMap<Option<&str>, (Option<&Role>, Vec<&str>)> = BTreeMap::new();
     for selector in settings.schedules.iter().flat_map(|schedule| &schedule.selectors) {
