@@ -10,6 +10,7 @@ pub mod rds;
 mod refusal;
 pub mod scheduler;
 pub mod sts;
+pub mod upkeep;
 
 use std::{collections::HashMap, time::Duration};
 
