@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
+mod besides;
 mod cloud;
 mod moto;
 mod on_moto;
