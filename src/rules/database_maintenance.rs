@@ -131,7 +131,7 @@ fn pending(schedule: &str, upkeep: &Upkeep) -> Vec<Finding> {
         Err(why) => vec![
             Finding::unknown(ID, schedule, format!("what waits for `{id}` is not known"))
                 .cause(why.clone())
-                .fix("allow `rds:DescribePendingMaintenanceActions`")
+                .fix("allow `rds:DescribePendingMaintenanceActions` (see `mainstay schedule policy`), or try again later")
                 .data("reason", "unseen"),
         ],
     }
@@ -176,7 +176,7 @@ fn support(schedule: &str, upkeep: &Upkeep, policy: Policy, now: Timestamp) -> O
         Err(why) => Some(
             Finding::unknown(ID, schedule, format!("how long {engine} {version} (`{id}`) is supported is not known"))
                 .cause(why.clone())
-                .fix("allow `rds:DescribeDBMajorEngineVersions`")
+                .fix("allow `rds:DescribeDBMajorEngineVersions` (see `mainstay schedule policy`), or try again later")
                 .data("reason", "unseen"),
         ),
     }

@@ -125,7 +125,8 @@ fn unseen(schedule: &Schedule, blind: &[Blind]) -> Vec<Finding> {
     }
     let told = by_trouble.into_iter().map(|(Trouble { reason, why, fix }, list)| {
         let titles: Vec<String> = list.iter().map(|blind| blind.title()).collect();
-        let regions: Vec<String> = list.iter().map(|blind| blind.region.clone()).collect();
+        let mut regions: Vec<String> = list.iter().map(|blind| blind.region.clone()).collect();
+        regions.dedup();
         let summary = format!("could not look at {}", titles.join(", "));
         let finding = Finding::unknown(plan::ID, &schedule.name, summary).cause(why.clone()).fix(fix.clone());
         finding.data("reason", *reason).data("region", regions.first().cloned()).data("regions", regions)

@@ -84,8 +84,9 @@ async fn run(command: Command, within: Duration, context: &Context) -> Result<St
     }
 }
 
-/// When apt's lists were fetched last. The lists themselves have the server's time; the folder where they arrive, and the
-/// stamps of those who fetch them, have ours.
+/// When apt's lists were fetched last. The lists themselves have the server's time. The folder has ours of the last one that
+/// was new, and security lists are signed anew every day; the stamps have ours of the last time that all were fetched. What
+/// arrives comes through `partial`, but so does what fails: its time says nothing.
 fn apt_age(root: &Path, context: &Context) -> Option<SignedDuration> {
     let lists = root.join("var/lib/apt/lists");
     let has_lists = fs::read_dir(&lists).is_ok_and(|mut entries| {
@@ -100,7 +101,7 @@ fn apt_age(root: &Path, context: &Context) -> Option<SignedDuration> {
         return None;
     }
     let stamps = ["update-success-stamp", "update-stamp"].map(|name| root.join("var/lib/apt/periodic").join(name));
-    newest(&[vec![lists.join("partial"), lists], stamps.into()].concat(), context)
+    newest(&[vec![lists], stamps.into()].concat(), context)
 }
 
 /// When dnf's metadata was fetched last: of dnf 4 and of dnf 5.
@@ -219,6 +220,8 @@ mod tests {
         assert_eq!((packages.security, packages.age), (Ok(vec!["libssl3".to_owned()]), None));
         assert!(packages.reboot.is_empty());
         machine.file("var/lib/apt/lists/deb.example_dists_bookworm_InRelease", "x");
+        // A fetch that failed leaves its trace there.
+        machine.file("var/lib/apt/lists/partial/x", "");
         machine.file("run/reboot-required", "*** System restart required ***\n");
         machine.file("run/reboot-required.pkgs", "linux-image-6.1.0-40-amd64\nlibc6\nlibc6\n");
         let packages = machine.look().await.unwrap();

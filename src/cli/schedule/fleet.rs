@@ -31,7 +31,10 @@ pub(super) async fn run(command: &ScheduleCommand, cli: &Cli, console: &Console,
         ScheduleCommand::Apply(args) => job.apply(args, &mut report).await?,
         ScheduleCommand::Deploy(args) => job.deploy(args, &mut report).await?,
         ScheduleCommand::Override(args) => job.set(args, &mut report).await?,
-        ScheduleCommand::Policy(args) => policy::print(&job.settings(&args.names)?, &mut report, context).await,
+        ScheduleCommand::Policy(args) => {
+            let upkeep = configuration(cli, context)?.model.database.is_some();
+            policy::print(&job.settings(&args.names)?, upkeep, &mut report, context).await;
+        }
         ScheduleCommand::Savings(args) => job.savings(args, &mut report).await?,
         ScheduleCommand::Plan(args) => job.plan(args, &mut report).await?,
         ScheduleCommand::Status(args) => job.status(args, &mut report).await?,
