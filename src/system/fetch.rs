@@ -89,3 +89,67 @@ fn whole(answer: Answer, name: &str) -> Result<Answer, String> {
 fn host(url: &Url) -> String {
     url.host_str().unwrap_or_default().trim_matches(['[', ']']).to_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio_rustls::TlsAcceptor;
+
+    use super::*;
+    use crate::system::{
+        clock::Fixed,
+        tls::testing::{Authority, Server, config, now},
+    };
+
+    /// A server that leads from one page to the next, and from one of them out of TLS.
+    async fn server(issuer: &Authority) -> Server {
+        let issued = issuer.issue(&["127.0.0.1"]);
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(issued.key.serialize_der()));
+        let acceptor = TlsAcceptor::from(Arc::new(config(vec![issued.der], key)));
+        Server::accepting(move |tcp| {
+            let acceptor = acceptor.clone();
+            async move {
+                let Ok(mut stream) = acceptor.accept(tcp).await else { return };
+                let mut request = [0; 4096];
+                let read = stream.read(&mut request).await.unwrap_or(0);
+                let text = String::from_utf8_lossy(&request[..read]).into_owned();
+                let head = match text.split(' ').nth(1) {
+                    Some("/from") => "302 X\r\nLocation: /to\r\nContent-Length: 0\r\n\r\n",
+                    Some("/to") => "200 X\r\nContent-Length: 4\r\n\r\nhere",
+                    Some("/out") => "302 X\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n",
+                    Some("/half") => "200 X\r\nContent-Length: 40\r\n\r\nhalf",
+                    _ => "404 X\r\nContent-Length: 0\r\n\r\n",
+                };
+                let _ = stream.write_all(format!("HTTP/1.1 {head}").as_bytes()).await;
+            }
+        })
+        .await
+    }
+
+    #[tokio::test]
+    async fn redirects_are_followed_within_tls_and_a_stranger_or_half_an_answer_is_not_believed() {
+        let issuer = Authority::new("T Registry");
+        let (server, bundle) = (server(&issuer).await, issuer.pem_file());
+        let context = |variables: BTreeMap<_, _>| {
+            let mut context = Context::real(variables, "/".into());
+            context.clock = Arc::new(Fixed(now()));
+            context
+        };
+        let trusting = context(BTreeMap::from([("SSL_CERT_FILE".into(), bundle.path().into())]));
+        let get = async |context: &Context, path: &str| {
+            let url = Url::parse(&format!("https://{}{path}", server.address)).unwrap();
+            fetch(&url, Duration::from_secs(5), context).await
+        };
+        let answer = get(&trusting, "/from").await.unwrap();
+        assert_eq!((answer.status, answer.body.as_slice()), (200, b"here".as_slice()));
+        assert_eq!(get(&trusting, "/nothing").await.unwrap().status, 404);
+        assert!(get(&trusting, "/out").await.unwrap_err().contains("anybody on the way"));
+        assert!(get(&trusting, "/half").await.is_err());
+        let other = Authority::new("T Other").pem_file();
+        let stranger = context(BTreeMap::from([("SSL_CERT_FILE".into(), other.path().into())]));
+        assert!(get(&stranger, "/to").await.unwrap_err().contains("not trusted"));
+    }
+}

@@ -51,7 +51,7 @@ fn one(path: &Path) -> io::Result<(u64, Volume)> {
     // As df counts: what is kept for root is neither free nor part of the whole.
     let total = told.f_blocks.saturating_sub(told.f_bfree).saturating_add(told.f_bavail).saturating_mul(block);
     let bytes = Amount { free: told.f_bavail.saturating_mul(block), total };
-    let inodes = (told.f_files > 0).then(|| Amount { free: told.f_favail, total: told.f_files });
+    let inodes = (told.f_files > 0).then_some(Amount { free: told.f_favail, total: told.f_files });
     let read_only = told.f_flag.contains(StatVfsMountFlags::RDONLY);
     let mount = mount(&path).unwrap_or_else(|| path.display().to_string());
     Ok((device, Volume { mount, bytes, inodes, read_only, uses: Vec::new() }))
