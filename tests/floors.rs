@@ -37,6 +37,11 @@ const ALONGSIDE: &[(&str, &str)] = &[
     ("system::acme", "system::http"),
     ("system::acme", "system::resolve"),
     ("system::acme", "system::tls"),
+    // A list or an object of somebody else's comes over the same connections as a site's page.
+    ("system::fetch", "system::http"),
+    ("system::fetch", "system::resolve"),
+    ("system::fetch", "system::tls"),
+    ("system::rdap", "system::fetch"),
     ("system::notify", "system::http"),
     ("system::notify", "system::resolve"),
     ("system::notify", "system::secret"),

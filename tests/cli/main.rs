@@ -12,6 +12,7 @@ mod config;
 mod hidden;
 mod history;
 mod hook;
+mod host;
 #[cfg(feature = "aws")]
 mod lambda;
 mod notify;

@@ -133,9 +133,7 @@ fn everything_is_seen_at_a_glance_and_on_a_page_that_is_legible_and_asks_for_not
     assert!(!quiet.stdout.contains("Schedules") && quiet.stdout.contains("refused"), "{quiet}");
 
     let page = std::fs::read_to_string(bed.world.folder().join("page.html")).unwrap();
-    assert!(
-        page.contains("the &lt;i&gt;chain") && !page.contains("<i>")
-    );
+    assert!(page.contains("the &lt;i&gt;chain") && !page.contains("<i>"));
     assert!(!page.contains("<script") && !page.contains(" src="), "it needs nothing else");
     if !has_program("chromium") {
         return skip(test, "chromium is not installed");
