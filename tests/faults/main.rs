@@ -10,6 +10,7 @@ mod cron;
 mod cut;
 mod dice;
 mod full;
+mod history;
 mod kills;
 mod meanwhile;
 mod moto;

@@ -32,7 +32,8 @@ pub(super) async fn run(command: &ScheduleCommand, cli: &Cli, console: &Console,
         ScheduleCommand::Deploy(args) => job.deploy(args, &mut report).await,
         ScheduleCommand::Override(args) => job.set(args, &mut report).await,
         ScheduleCommand::Policy(args) => {
-            policy::print(&job.settings(&args.names)?, &mut report, context).await;
+            let upkeep = configuration(cli, context)?.model.database.is_some();
+            policy::print(&job.settings(&args.names)?, upkeep, &mut report, context).await;
             Ok(())
         }
         ScheduleCommand::Savings(args) => job.savings(args, &mut report).await,
