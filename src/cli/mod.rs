@@ -19,6 +19,7 @@ mod record;
 pub mod reference;
 pub mod render;
 mod renew_cert;
+mod report;
 mod schedule;
 pub mod settings;
 mod signals;
@@ -135,6 +136,7 @@ async fn perform(cli: &Cli, console: &Console, view: &View, context: &Context) -
         Command::Backup(args) => backup::run(&args.command, cli, console, context).await,
         Command::Check(args) => check(args, cli, context).await,
         Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
+        Command::Report(args) => report::run(args, cli, view, context).await,
         Command::Schedule(args) => schedule::run(args, cli, console, context).await,
         Command::History(args) => history::run(args, cli, view, context),
         Command::Config(args) => configure(args.command, cli, context).await,
@@ -175,7 +177,8 @@ fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<chec
 /// What the operator should know of the file, although it can be used.
 fn warn(loaded: Option<&Loaded>) {
     for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
-        anstream::eprintln!("warning: {}", render::visible(&warning.to_string()));
+        // A pipe that nobody reads any more ends no run.
+        let _ = writeln!(anstream::stderr(), "warning: {}", render::visible(&warning.to_string()));
     }
 }
 
@@ -257,7 +260,11 @@ fn deliver(done: &Done, outputs: &[Output], view: &View, context: &Context) -> R
             Ok(exit::of_report(report, output::on_stdout(outputs)))
         }
         Done::Report(report) => {
-            output::deliver(outputs, &context.folder, &mut stdout, report, view)?;
+            let written = output::deliver(outputs, &context.folder, &mut stdout, report, view);
+            // With a terminal that is closed comes a signal, and its code says more than that nobody reads.
+            if report.interrupted.is_none() {
+                written?;
+            }
             Ok(exit::of_report(report, output::on_stdout(outputs)))
         }
     }
@@ -298,6 +305,8 @@ fn log(verbose: u8, console: &Console, context: &Context) {
         .with_env_filter(filter)
         .with_ansi(console::colours(style::Choice::Auto, console.stderr, context))
         .with_writer(std::io::stderr)
+        // It would be told on the very stream that cannot be written to, and that is a panic.
+        .log_internal_errors(false)
         .try_init();
 }
 

@@ -12,11 +12,13 @@ mod config;
 mod hidden;
 mod history;
 mod hook;
+mod host;
 #[cfg(feature = "aws")]
 mod lambda;
 mod notify;
 mod pages;
 mod program;
+mod report;
 mod schedule;
 mod server;
 mod signals;

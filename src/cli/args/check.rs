@@ -10,13 +10,15 @@ use crate::{check::Family, rules::units::parse_duration};
 /// Look at live sites, backups and certificates and judge what is really there
 ///
 /// Looks at the certificate chain, the redirects, the nginx configuration, gunicorn's settings and the OAuth login of
-/// every configured site at once, at every backup (its age, its secrets, its repository), and at every certificate that is
-/// renewed here. Changes nothing. With an address instead of a name no configuration is needed: all that can be seen from
+/// every configured site at once, at every backup (its age, its secrets, its repository), at every certificate that is
+/// renewed here, and at every schedule. With sections for them also at this machine (`host`), at the registration of domains
+/// (`domain`) and at the databases of schedules. Changes nothing. With an address instead of a name no configuration is needed: all that can be seen from
 /// outside is checked.
 #[derive(Args, Debug, Default)]
 #[command(after_long_help = EXAMPLES)]
 pub struct CheckArgs {
-    /// Sites, backups and certificates of the configuration, or addresses; everything configured when none is given
+    /// Sites, backups, certificates and schedules of the configuration, `host`, `domain`, or addresses; everything
+    /// configured when none is given
     #[arg(value_name = "NAME|URL")]
     pub targets: Vec<String>,
 

@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod history;
 mod renew_cert;
+mod report;
 mod schedule;
 
 use std::{path::PathBuf, time::Duration};
@@ -25,6 +26,7 @@ pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
 pub use history::HistoryArgs;
 pub use renew_cert::RenewCertArgs;
+pub use report::ReportArgs;
 pub use schedule::{
     ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
 };
@@ -56,6 +58,8 @@ pub enum Command {
     RenewCert(RenewCertArgs),
     /// Start and stop machines on a schedule, and say what that means
     Schedule(ScheduleArgs),
+    /// Show the state of everything at a glance, in the terminal or as a page
+    Report(ReportArgs),
     /// List what was done, what failed and what has recovered
     History(HistoryArgs),
     /// Check, show or describe the configuration file
@@ -81,7 +85,12 @@ impl Command {
             // What it stopped is started again, whatever happens.
             Self::RenewCert(_) => u32::MAX,
             Self::Schedule(args) => args.command.patience(),
-            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } => 1,
+            Self::Check(_)
+            | Self::Completions { .. }
+            | Self::Config(_)
+            | Self::History(_)
+            | Self::Man { .. }
+            | Self::Report(_) => 1,
         }
     }
 
@@ -90,7 +99,7 @@ impl Command {
         match self {
             Self::Backup(args) => args.command.effect(),
             Self::Check(args) if args.list => Effect::None,
-            Self::Check(_) => Effect::Looks,
+            Self::Check(_) | Self::Report(_) => Effect::Looks,
             Self::RenewCert(_) => Effect::Own,
             Self::Schedule(args) => args.command.effect(),
             Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } => Effect::None,
@@ -108,7 +117,8 @@ impl Command {
             Self::Check(args) => args.kept(),
             Self::RenewCert(args) => args.kept(),
             Self::Schedule(args) => args.command.kept(),
-            Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } => None,
+            // A report looks where `check` does, which is on record already.
+            Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } | Self::Report(_) => None,
         }
     }
 
@@ -118,6 +128,7 @@ impl Command {
             Self::Backup(args) => args.command.name(),
             Self::Check(_) => "check",
             Self::RenewCert(_) => "renew-cert",
+            Self::Report(_) => "report",
             Self::Schedule(args) => args.command.name(),
             Self::Config(_) => "config",
             Self::History(_) => "history",

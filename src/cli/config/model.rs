@@ -36,6 +36,9 @@ pub struct Model {
     pub backups: Vec<Backup>,
     pub certificates: Vec<Certificate>,
     pub schedules: Vec<Schedule>,
+    pub host: Option<Host>,
+    pub domain: Option<Domain>,
+    pub database: Option<Database>,
     pub notify: Notify,
     pub timers: Timers,
 }
@@ -237,6 +240,39 @@ pub struct Rds {
     pub role: Option<String>,
     pub external_id: Option<Secret>,
     pub snapshot: Wish,
+}
+
+/// `[host]`.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Shares of what there is, from 0 to 1.
+    pub disk_warn: f64,
+    pub disk_fail: f64,
+    pub paths: Vec<PathBuf>,
+    pub updates: Level,
+    pub reboot: Level,
+    pub lists_max_age: Duration,
+    pub clock: bool,
+    /// `None` for `false`; empty for all.
+    pub containers: Option<Vec<String>>,
+}
+
+/// `[domain]`.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// Those of the sites and certificates when empty.
+    pub names: Vec<String>,
+    pub warn: Duration,
+    pub fail: Duration,
+    pub registries: Url,
+}
+
+/// `[database]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Database {
+    pub warn: Duration,
+    pub fail: Duration,
+    pub public: Level,
 }
 
 /// `[notify]`.
