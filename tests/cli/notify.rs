@@ -262,7 +262,7 @@ impl Drop for Mail {
 
 fn email(smtp: &str) -> String {
     format!(
-        "[notify]\non = 'always'\nemail = {{ to = ['ops@example.edu', 'Ann <ann@example.edu>'], from = \
+        "[notify]\non = 'always'\nemail = {{ to = ['ops@example.edu', 'ann@example.edu'], from = \
          'mainstay@example.edu', smtp = '{smtp}' }}\n"
     )
 }
@@ -274,9 +274,7 @@ fn a_mail_arrives_and_a_server_that_refuses_it_is_a_warning() {
     let test = "notify::a_mail_arrives_and_a_server_that_refuses_it_is_a_warning";
     let app = App::new("");
     let Some(mail) = Mail::start(&app.world, &[]) else { return skip(test, NO_SERVER) };
-    app.configure(
-        &email(&format!("smtp://localhost:{}", mail.port)).replace("Ann <ann@example.edu>", "ann@example.edu"),
-    );
+    app.configure(&email(&format!("smtp://localhost:{}", mail.port)));
     app.create().expect_code(0);
     let text = mail.mail(1).expect("a mail");
     assert!(text.contains("X-Tls: False\nX-To: ops@example.edu ann@example.edu"), "{text}");
@@ -286,9 +284,7 @@ fn a_mail_arrives_and_a_server_that_refuses_it_is_a_warning() {
     drop(mail);
     let refusing = World::new();
     let Some(mail) = Mail::start(&refusing, &["--refuse"]) else { return skip(test, NO_SERVER) };
-    app.configure(
-        &email(&format!("smtp://localhost:{}", mail.port)).replace("Ann <ann@example.edu>", "ann@example.edu"),
-    );
+    app.configure(&email(&format!("smtp://localhost:{}", mail.port)));
     app.create().expect_code(0).expect_text("this server takes no mail");
 }
 

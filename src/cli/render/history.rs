@@ -154,10 +154,8 @@ impl Page<'_> {
                 State::Done | State::Skipped | State::Unchanged => ("done", self.palette.good),
             };
             let detail = if change.detail.is_empty() { String::new() } else { format!(": {}", change.detail) };
-            self.item(style, &format!("{word}: {} {}{detail}", change.action, change.target), text);
-            if let Some(reason) = &change.reason {
-                self.under(&format!("because {reason}"), text);
-            }
+            let reason = change.reason.iter().map(|reason| format!(" ({reason})")).collect::<String>();
+            self.item(style, &format!("{word}: {} {}{detail}{reason}", change.action, change.target), text);
             if let Some(fix) = &change.fix {
                 self.under(&format!("do: {fix}"), text);
             }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{Change, Ending, Fine, Run, SCHEMA, Trouble};
 use crate::{
-    error::Error,
+    error::{Error, Kind},
     report::{Counts, Finding, Outcome, Report, State, Status},
     rules::redact::Redact,
 };
@@ -44,6 +44,9 @@ pub struct Facts {
 /// No line of a history is longer, in bytes; what is longer is none of ours.
 pub const LONGEST: usize = 1 << 20;
 
+/// The finding by which a report says that a signal ended its run.
+const CUT: &str = "run.interrupted";
+
 /// So many things are told with their texts; of the others stays what they are and since when.
 const TOLD: usize = 200;
 
@@ -56,11 +59,23 @@ const TEXT: usize = 400;
 impl Run {
     /// The record of a run that ended with a report, without the secrets.
     pub fn of_report(facts: Facts, report: &Report, redact: &Redact) -> Self {
+        let is_cut = |finding: &&Finding| report.interrupted.is_some() && finding.id == CUT;
+        let cut = report.findings.iter().find(is_cut);
+        let told: Vec<&Finding> = report.findings.iter().filter(|finding| !is_cut(finding)).collect();
         Self {
             locked: report.locked,
             counts: report.counts(),
-            findings: troubles(&report.findings, redact),
+            findings: troubles(&told, redact),
             fine: fine(&report.findings, redact),
+            // What such a report does not mention was not come to.
+            error: cut.map(|finding| Ending {
+                kind: Kind::Interrupted,
+                what: "finish".to_owned(),
+                why: vec!["a signal ended the run".to_owned()],
+                hints: finding.fix.as_deref().map(text_of(redact)).into_iter().collect(),
+                since: None,
+                new: false,
+            }),
             changes: changes(&report.outcomes, report.plan.as_ref(), redact),
             ..Self::bare(facts, report.status(), redact)
         }
@@ -150,7 +165,7 @@ pub fn read(line: &[u8]) -> Option<Run> {
 }
 
 /// What is not fine: for each id and subject the worst, in the order of the report.
-fn troubles(findings: &[Finding], redact: &Redact) -> Vec<Trouble> {
+fn troubles(findings: &[&Finding], redact: &Redact) -> Vec<Trouble> {
     let mut troubles: Vec<Trouble> = Vec::new();
     let mut places: BTreeMap<(&str, &str), usize> = BTreeMap::new();
     for finding in findings.iter().filter(|finding| !finding.status.is_fine()) {

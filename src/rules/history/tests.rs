@@ -147,6 +147,23 @@ fn an_error_that_ends_runs_is_new_once_and_recovers_and_ends_nothing_else() {
 }
 
 #[test]
+fn a_report_that_a_signal_cut_short_ends_nothing_and_leaves_nothing() {
+    let mut first = of(facts(0), &[(A, "prime", Fail)]);
+    first.compare(None);
+    let mut report = Report::new("check", "web-1", facts(5).started);
+    report.findings.push(Finding::pass(B, "prime", "fine"));
+    let cut = Err(Error::new(Kind::Interrupted, "finish").because("a signal ended the run").hint("go on"));
+    let report = report.of(cut, Some(15)).unwrap();
+    let second = after(&first, Run::of_report(facts(5), &report, &Redact::default()));
+    let error = second.error.as_ref().unwrap();
+    assert_eq!((error.kind, error.hints.as_slice(), error.new), (Kind::Interrupted, &["go on".to_owned()][..], true));
+    assert!(second.findings.is_empty() && !second.is_good());
+    assert_eq!((second.open.len(), second.recovered.len()), (1, 0), "it was not come to");
+    let third = after(&second, of(facts(10), &[(A, "prime", Fail), (B, "prime", Pass)]));
+    assert!(!third.has_news());
+}
+
+#[test]
 fn a_change_that_fails_is_news_until_it_is_done() {
     let with = |minute, state| {
         let mut report = Report::new("schedule apply", "web-1", facts(minute).started);
