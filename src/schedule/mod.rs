@@ -16,6 +16,7 @@ mod override_;
 #[cfg(feature = "aws")]
 mod place;
 mod plan;
+mod policy;
 mod settings;
 mod simulate;
 #[cfg(test)]
@@ -35,5 +36,6 @@ pub use override_::override_;
 #[cfg(feature = "aws")]
 pub use place::Place;
 pub use plan::{Action, Entry, ID, Sighting, findings, hold_late, hold_order, judge, missing, steps, wanted};
+pub use policy::{Policy, policies, told_account};
 pub use settings::{Deploy, Patience, Role, Schedule, Selector, Settings};
 pub use simulate::{Moment, Simulation, simulate};
