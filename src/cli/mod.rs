@@ -16,6 +16,7 @@ mod progress;
 pub mod reference;
 pub mod render;
 mod renew_cert;
+mod runbook;
 mod schedule;
 pub mod settings;
 mod signals;
@@ -123,6 +124,7 @@ async fn perform(cli: &Cli, console: &Console, context: &Context) -> Result<Done
         Command::Check(args) => check(args, cli, context).await,
         Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
         Command::Schedule(args) => schedule::run(args, cli, console, context).await,
+        Command::Runbook(args) => runbook::run(args, cli, context).await,
         Command::Config(args) => configure(args.command, cli, context),
         Command::Completions { shell } => {
             Ok(Done::Text(String::from_utf8_lossy(&reference::completions(*shell)).into_owned()))

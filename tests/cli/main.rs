@@ -14,6 +14,7 @@ mod hidden;
 mod lambda;
 mod pages;
 mod program;
+mod runbook;
 mod schedule;
 mod server;
 mod signals;

@@ -4,6 +4,7 @@ mod backup;
 mod check;
 mod config;
 mod renew_cert;
+mod runbook;
 mod schedule;
 
 use std::{path::PathBuf, time::Duration};
@@ -23,6 +24,7 @@ pub use backup::{
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
 pub use renew_cert::RenewCertArgs;
+pub use runbook::RunbookArgs;
 pub use schedule::{
     ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
 };
@@ -54,6 +56,8 @@ pub enum Command {
     RenewCert(RenewCertArgs),
     /// Start and stop machines on a schedule, and say what that means
     Schedule(ScheduleArgs),
+    /// Write the maintenance document itself, from the configuration
+    Runbook(RunbookArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -77,7 +81,7 @@ impl Command {
             // What it stopped is started again, whatever happens.
             Self::RenewCert(_) => u32::MAX,
             Self::Schedule(args) => args.command.patience(),
-            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => 1,
+            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Runbook(_) => 1,
         }
     }
 
@@ -89,7 +93,7 @@ impl Command {
             Self::Check(_) => Effect::Looks,
             Self::RenewCert(_) => Effect::Own,
             Self::Schedule(args) => args.command.effect(),
-            Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => Effect::None,
+            Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Runbook(_) => Effect::None,
         }
     }
 
@@ -100,6 +104,7 @@ impl Command {
             Self::Check(_) => "check",
             Self::RenewCert(_) => "renew-cert",
             Self::Schedule(args) => args.command.name(),
+            Self::Runbook(_) => "runbook",
             Self::Config(_) => "config",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",

@@ -3,11 +3,13 @@
 mod backup;
 mod check;
 mod renew_cert;
+mod runbook;
 mod schedule;
 
 pub use backup::backup_settings;
 pub use check::check_settings;
 pub use renew_cert::renew_cert_settings;
+pub use runbook::runbook_settings;
 pub use schedule::{fleet_settings, instant, schedule_settings, simulated_dates, wanted_override};
 
 use crate::error::{Error, Kind};
