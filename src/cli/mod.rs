@@ -8,6 +8,7 @@ pub mod config;
 mod confirm;
 pub mod console;
 pub mod exit;
+mod facts;
 mod hidden;
 #[cfg(feature = "aws")]
 mod lambda;

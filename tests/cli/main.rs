@@ -12,6 +12,7 @@ mod config;
 mod hidden;
 #[cfg(feature = "aws")]
 mod lambda;
+mod package;
 mod pages;
 mod program;
 mod runbook;
