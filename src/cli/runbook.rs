@@ -56,7 +56,7 @@ fn live(loaded: &Loaded, context: &Context) -> Result<runbook::Live> {
     let certificates =
         (!model.certificates.is_empty()).then(|| settings::renew_cert_settings(loaded, &[], context)).transpose()?;
     let state = crate::system::state::State::find(context, model.state.as_deref())?;
-    Ok(runbook::Live { host: host(), state, backups, certificates })
+    Ok(runbook::Live { host: host(), project: model.project.clone(), state, backups, certificates })
 }
 
 /// The command that writes the document anew.

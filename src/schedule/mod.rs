@@ -6,6 +6,8 @@
 #[cfg(feature = "aws")]
 mod apply;
 #[cfg(feature = "aws")]
+mod besides;
+#[cfg(feature = "aws")]
 mod deploy;
 #[cfg(feature = "aws")]
 mod firings;
@@ -28,6 +30,8 @@ mod trouble;
 #[cfg(feature = "aws")]
 pub use apply::apply;
 #[cfg(feature = "aws")]
+pub use besides::{besides, upkeep, volume_keys};
+#[cfg(feature = "aws")]
 pub use deploy::{Request as DeployRequest, deploy, undeployed};
 #[cfg(feature = "aws")]
 pub use inventory::{Blind, Inventory, inventory};
@@ -36,6 +40,8 @@ pub use override_::override_;
 #[cfg(feature = "aws")]
 pub use place::Place;
 pub use plan::{Action, Entry, ID, Sighting, findings, hold_late, hold_order, judge, missing, steps, wanted};
-pub use policy::{Policy, policies, told_account};
+pub use policy::{Facts, Policy, policies, told_account};
 pub use settings::{Deploy, Patience, Role, Schedule, Selector, Settings};
 pub use simulate::{Moment, Simulation, simulate};
+#[cfg(feature = "aws")]
+pub use trouble::Trouble;

@@ -1,6 +1,6 @@
 //! The policies of every role around schedules, as far as the configuration tells them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
@@ -22,14 +22,25 @@ pub struct Policy {
     pub document: Value,
 }
 
+/// What the configuration does not tell.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// The number of our own account, a star where nobody knows it.
+    pub account: String,
+    /// The keys of volumes by the role that leads to their account, or why they are not known; empty where nobody looked.
+    pub keys: BTreeMap<Option<String>, Result<BTreeSet<String>, String>>,
+    /// Whether `check` looks at the upkeep of databases.
+    pub upkeep: bool,
+}
+
 /// The number of our own account, where a role of the configuration tells it.
 pub fn told_account(schedules: &[Schedule]) -> Option<String> {
     let roles = schedules.iter().filter_map(|schedule| schedule.deploy.as_ref()).map(|deploy| &deploy.role);
     roles.map(|role| account_in(role)).find(|number| !number.is_empty())
 }
 
-/// Every policy that these schedules need; `own` is the number of our own account, a star where nobody knows it.
-pub fn policies(schedules: &[Schedule], own: &str) -> Vec<Policy> {
+/// Every policy that these schedules need.
+pub fn policies(schedules: &[Schedule], facts: &Facts) -> Vec<Policy> {
     let mut by_role: BTreeMap<Option<&str>, Vec<&Selector>> = BTreeMap::new();
     by_role.entry(None).or_default();
     for selector in schedules.iter().flat_map(|schedule| &schedule.selectors) {
@@ -38,15 +49,18 @@ pub fn policies(schedules: &[Schedule], own: &str) -> Vec<Policy> {
     let roles: Vec<String> = by_role.keys().flatten().map(|arn| (*arn).to_owned()).collect();
     let mut page = Page::default();
     for (role, selectors) in &by_role {
-        let number = role.map_or_else(|| own.to_owned(), account_in);
-        let fleet = fleet(number, selectors);
+        let number = role.map_or_else(|| facts.account.clone(), account_in);
+        let fleet = Fleet { upkeep: facts.upkeep, ..fleet(number, selectors, facts) };
         match role {
             None if fleet.machines.is_empty() && roles.is_empty() => {}
             None => page.add("host", "whoever runs `schedule apply` on a host", fleet.host(&roles)),
             Some(arn) => {
                 page.add(&format!("account {}", account_in(arn)), &format!("the role {arn}"), fleet.host(&[]));
-                let host =
-                    if own == "*" { "THE-HOST'S-ROLE-ARN".to_owned() } else { format!("arn:aws:iam::{own}:root") };
+                let partition = arn.split(':').nth(1).unwrap_or("aws");
+                let host = match facts.account.as_str() {
+                    "*" => "THE-HOST'S-ROLE-ARN".to_owned(),
+                    own => format!("arn:{partition}:iam::{own}:root"),
+                };
                 let external = selectors
                     .iter()
                     .any(|selector| selector.role.as_ref().is_some_and(|role| role.external_id.is_some()));
@@ -56,15 +70,21 @@ pub fn policies(schedules: &[Schedule], own: &str) -> Vec<Policy> {
         }
         if let Some(volumes) = fleet.volumes() {
             let name = role.map_or("volumes".to_owned(), |arn| format!("account {} volumes", account_in(arn)));
-            page.add(&name, "only where a key of your own encrypts volumes, for the same role; name the keys", volumes);
+            let what = "for whoever starts instances, only where a key of your own encrypts volumes; name the keys in the place \
+                        of the stars";
+            let what = match facts.keys.get(&role.map(str::to_owned)) {
+                Some(Err(why)) => format!("{what}, for the volumes could not be looked at: {why}"),
+                Some(Ok(_)) | None => what.to_owned(),
+            };
+            page.add(&name, &what, volumes);
         }
     }
-    deployed(schedules, own, &roles, &mut page);
+    deployed(schedules, facts, &mut page);
     page.policies
 }
 
 /// The roles around EventBridge Scheduler.
-fn deployed(schedules: &[Schedule], own: &str, roles: &[String], page: &mut Page) {
+fn deployed(schedules: &[Schedule], facts: &Facts, page: &mut Page) {
     let mut known: Vec<Handed> = Vec::new();
     for schedule in schedules {
         let Some(deploy) = &schedule.deploy else { continue };
@@ -88,10 +108,15 @@ fn deployed(schedules: &[Schedule], own: &str, roles: &[String], page: &mut Page
             continue;
         }
         let same = schedules.iter().filter(|other| other.deploy.as_ref() == Some(deploy));
-        let selectors: Vec<&Selector> = same.flat_map(|schedule| &schedule.selectors).collect();
+        let all: Vec<&Selector> = same.flat_map(|schedule| &schedule.selectors).collect();
+        let mut roles: Vec<String> = all.iter().filter_map(|selector| selector.role_arn()).map(str::to_owned).collect();
+        roles.sort_unstable();
+        roles.dedup();
+        // What other accounts have is allowed by their own roles.
+        let selectors: Vec<&Selector> = all.iter().copied().filter(|selector| selector.role.is_none()).collect();
         let number = account_in(&deploy.role);
-        let number = if number.is_empty() { own.to_owned() } else { number };
-        let fleet = fleet(number, &selectors);
+        let number = if number.is_empty() { facts.account.clone() } else { number };
+        let fleet = Fleet { partition: partition(&all).to_owned(), ..fleet(number, &selectors, facts) };
         let suffix = if known.is_empty() { String::new() } else { format!(" {}", known.len() + 1) };
         let role = &deploy.role;
         page.add(
@@ -104,9 +129,13 @@ fn deployed(schedules: &[Schedule], own: &str, roles: &[String], page: &mut Page
             &format!("who may take on {role}"),
             fleet.scheduler_trust(&handed),
         );
-        page.add(&format!("deployer{suffix}"), "whoever runs `schedule deploy`", fleet.deployer(&handed));
+        page.add(
+            &format!("deployer{suffix}"),
+            "whoever runs `schedule deploy`, or sets overrides or checks what is deployed",
+            fleet.deployer(&handed),
+        );
         if let Some(function) = &deploy.function {
-            let text = fleet.function(roles, function, &handed.region);
+            let text = fleet.function(&roles, function, &handed.region);
             page.add(&format!("function{suffix}"), &format!("the own role of {function}"), text);
             page.add(&format!("function trust{suffix}"), "who may take on the function's role", function_trust());
         }
@@ -126,9 +155,7 @@ impl Page {
     }
 }
 
-fn fleet(account: String, selectors: &[&Selector]) -> Fleet {
-    let partition =
-        selectors.iter().flat_map(|selector| &selector.regions).next().map_or("aws", |region| arn::partition(region));
+fn fleet(account: String, selectors: &[&Selector], facts: &Facts) -> Fleet {
     let mut machines: Vec<Machines> = Vec::new();
     for selector in selectors {
         let wanted = Machines {
@@ -143,5 +170,18 @@ fn fleet(account: String, selectors: &[&Selector]) -> Fleet {
             machines.push(wanted);
         }
     }
-    Fleet { partition: partition.to_owned(), account, machines }
+    let mut known = Some(BTreeSet::new());
+    for role in selectors.iter().filter(|selector| selector.service == Service::Ec2).map(|selector| selector.role_arn())
+    {
+        match (facts.keys.get(&role.map(str::to_owned)), &mut known) {
+            (Some(Ok(keys)), Some(known)) => known.extend(keys.iter().cloned()),
+            _ => known = None,
+        }
+    }
+    let keys = known.map(|keys| keys.into_iter().collect());
+    Fleet { partition: partition(selectors).to_owned(), account, machines, keys, upkeep: false }
+}
+
+fn partition(selectors: &[&Selector]) -> &'static str {
+    selectors.iter().flat_map(|selector| &selector.regions).next().map_or("aws", |region| arn::partition(region))
 }

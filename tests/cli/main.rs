@@ -10,11 +10,16 @@ mod backup_check;
 mod bed;
 mod config;
 mod hidden;
+mod history;
+mod hook;
+mod host;
 #[cfg(feature = "aws")]
 mod lambda;
+mod notify;
 mod package;
 mod pages;
 mod program;
+mod report;
 mod runbook;
 mod schedule;
 mod server;

@@ -156,7 +156,13 @@ fn ci_is_told_where_the_committed_document_is_out_of_date_and_what_mends_it() {
     // What `--live` adds is no difference.
     let live = world.run(&["runbook", "--live"]);
     live.expect_code(0);
-    assert!(live.stdout.contains("Found on this machine") && live.stdout != document, "{}", live.stdout);
+    assert!(
+        live.stdout.contains("Found on this machine")
+            && live.stdout.contains("`backup create` has not run here")
+            && live.stdout != document,
+        "{}",
+        live.stdout
+    );
     world.file("LIVE.md", &live.stdout);
     world.run(&["runbook", "--check", "LIVE.md"]).expect_code(0);
 

@@ -3,7 +3,9 @@
 mod backup;
 mod check;
 mod config;
+mod history;
 mod renew_cert;
+mod report;
 mod runbook;
 mod schedule;
 
@@ -23,7 +25,9 @@ pub use backup::{
 };
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
+pub use history::HistoryArgs;
 pub use renew_cert::RenewCertArgs;
+pub use report::ReportArgs;
 pub use runbook::RunbookArgs;
 pub use schedule::{
     ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
@@ -56,6 +60,10 @@ pub enum Command {
     RenewCert(RenewCertArgs),
     /// Start and stop machines on a schedule, and say what that means
     Schedule(ScheduleArgs),
+    /// Show the state of everything at a glance, in the terminal or as a page
+    Report(ReportArgs),
+    /// List what was done, what failed and what has recovered
+    History(HistoryArgs),
     /// Write the maintenance document itself, from the configuration
     Runbook(RunbookArgs),
     /// Check, show or describe the configuration file
@@ -81,7 +89,13 @@ impl Command {
             // What it stopped is started again, whatever happens.
             Self::RenewCert(_) => u32::MAX,
             Self::Schedule(args) => args.command.patience(),
-            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Runbook(_) => 1,
+            Self::Check(_)
+            | Self::Completions { .. }
+            | Self::Config(_)
+            | Self::History(_)
+            | Self::Man { .. }
+            | Self::Report(_)
+            | Self::Runbook(_) => 1,
         }
     }
 
@@ -90,10 +104,33 @@ impl Command {
         match self {
             Self::Backup(args) => args.command.effect(),
             Self::Check(args) if args.list => Effect::None,
-            Self::Check(_) => Effect::Looks,
+            Self::Check(_) | Self::Report(_) => Effect::Looks,
             Self::RenewCert(_) => Effect::Own,
             Self::Schedule(args) => args.command.effect(),
-            Self::Completions { .. } | Self::Config(_) | Self::Man { .. } | Self::Runbook(_) => Effect::None,
+            Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } | Self::Runbook(_) => {
+                Effect::None
+            }
+        }
+    }
+
+    /// What the history says of a run; `None` where it changes and judges nothing: rehearsals, lists, and a check of bare
+    /// addresses, which is about nothing that is configured.
+    pub fn kept(&self) -> Option<Kept<'_>> {
+        if matches!(self.effect(), Effect::None) {
+            return None;
+        }
+        match self {
+            Self::Backup(args) => args.command.kept(),
+            Self::Check(args) => args.kept(),
+            Self::RenewCert(args) => args.kept(),
+            Self::Schedule(args) => args.command.kept(),
+            // A report looks where `check` does, which is on record already.
+            Self::Completions { .. }
+            | Self::Config(_)
+            | Self::History(_)
+            | Self::Man { .. }
+            | Self::Report(_)
+            | Self::Runbook(_) => None,
         }
     }
 
@@ -103,12 +140,38 @@ impl Command {
             Self::Backup(args) => args.command.name(),
             Self::Check(_) => "check",
             Self::RenewCert(_) => "renew-cert",
+            Self::Report(_) => "report",
             Self::Schedule(args) => args.command.name(),
             Self::Runbook(_) => "runbook",
             Self::Config(_) => "config",
+            Self::History(_) => "history",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
         }
+    }
+}
+
+/// What the history says of a run before it begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Kept<'a> {
+    /// The job, as `[notify.ping]` and `[timers]` call it.
+    pub job: &'static str,
+    /// What it works on; empty for everything that is configured.
+    pub names: &'a [String],
+    /// Whether it leaves out a part of each.
+    pub partial: bool,
+    /// Whether it looks in another way than usual.
+    pub otherwise: bool,
+    /// Whether it is about a place that is named on the command line, whatever the configuration says.
+    pub elsewhere: bool,
+    /// Whether a timer runs this command: only such runs send the pings of their job.
+    pub timed: bool,
+}
+
+impl<'a> Kept<'a> {
+    /// The usual run of a job that works on these names.
+    pub fn of(job: &'static str, names: &'a [String]) -> Self {
+        Self { job, names, partial: false, otherwise: false, elsewhere: false, timed: false }
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     report::Report,
-    schedule::{Settings, policies, told_account},
+    schedule::{Facts, Settings, policies, told_account, volume_keys},
     system::{
         Context,
         aws::{Pace, Wanted, account, sts},
@@ -15,17 +15,20 @@ use crate::{
 
 /// Adds the policies of every role to the report. Works without credentials too: then the account's number is a star where
 /// nothing in the configuration tells it.
-pub(super) async fn print(settings: &Settings, report: &mut Report, context: &Context) {
-    let own = own_account(settings, context).await;
+pub(super) async fn print(settings: &Settings, upkeep: bool, report: &mut Report, context: &Context) {
+    let account = own_account(settings, context).await;
+    let keys = volume_keys(settings, context).await.into_iter();
+    let keys = keys.map(|(role, keys)| (role, keys.map_err(|trouble| trouble.why))).collect();
+    let facts = Facts { account, keys, upkeep };
     let (mut text, mut documents) = (String::new(), Map::<String, Value>::new());
-    for policy in policies(&settings.schedules, &own) {
+    for policy in policies(&settings.schedules, &facts) {
         let pretty = serde_json::to_string_pretty(&policy.document).expect("plain data always serialises");
         // Writing to a String cannot fail.
         let _ = writeln!(text, "{}: {}\n{pretty}\n", policy.name, policy.what);
         documents.insert(policy.name, policy.document);
     }
     report.text = Some(text.trim_end().to_owned());
-    report.result = Some(json!({ "account": own, "policies": documents }));
+    report.result = Some(json!({ "account": facts.account, "policies": documents }));
 }
 
 /// The number of our own account: out of the configuration, or asked; `*` where nobody says it.

@@ -5,7 +5,13 @@ use std::{
     sync::Arc,
 };
 
-use super::{backup::set, check::as_written, renew_cert::certificate, schedule::schedule};
+use super::{
+    backup::set,
+    check::as_written,
+    host::{database_policy, domains, host},
+    renew_cert::certificate,
+    schedule::schedule,
+};
 use crate::{
     backup,
     check::{self, GunicornSource, NginxSource, Timetable},
@@ -40,6 +46,8 @@ pub fn runbook_settings(loaded: &Loaded, context: &Context) -> Result<Settings> 
     let is_named =
         loaded.tree.entries.iter().any(|entry| entry.name == "project" && !matches!(entry.origin, Origin::Default));
     let zones = Zones::newest(context);
+    // Where root's runs keep it, unless the file says where.
+    let usual = State::at(model.state.clone().unwrap_or_else(|| "/var/lib/mainstay".into()));
     let sets = model.backups.iter().map(|section| hidden(set(section))).collect();
     let backups = backup::Settings {
         project: model.project.clone(),
@@ -61,6 +69,8 @@ pub fn runbook_settings(loaded: &Loaded, context: &Context) -> Result<Settings> 
             .map(|section| check::Certificate { settings: without_secrets(certificate(section)), state: nowhere() })
             .collect(),
         schedules: timetables(&model, &zones)?,
+        host: host(&model, &usual),
+        domains: domains(&model, &usual),
         told: told(&model.notify),
         timers: Timers {
             check: repeat(model.timers.check),
@@ -143,9 +153,10 @@ fn timetables(model: &Model, zones: &Zones) -> Result<Vec<(Timetable, Times)>> {
         yes: false,
         patience: schedules::Patience::default(),
     });
+    let upkeep = database_policy(model);
     let both = model.schedules.iter().zip(all);
     Ok(both
-        .map(|(section, schedule)| (Timetable { schedule, settings: Arc::clone(&settings) }, times(section)))
+        .map(|(section, schedule)| (Timetable { schedule, settings: Arc::clone(&settings), upkeep }, times(section)))
         .collect())
 }
 

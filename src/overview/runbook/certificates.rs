@@ -163,22 +163,21 @@ fn port_80(settings: &Settings, certificate: &renew_cert::Certificate) -> (Strin
 /// The registration of the names themselves.
 fn domains(settings: &Settings, page: &mut Page) {
     page.heading(3, "Domains");
-    let mut names: Vec<String> = settings.certificates.iter().flat_map(|one| one.settings.names.clone()).collect();
-    names.extend(settings.sites.iter().filter_map(|site| site.url.domain().map(str::to_owned)));
-    names.sort();
-    names.dedup();
     page.says(
-        "**Not automated:** the registration of a domain is renewed at its registrar. Turn on its renewal there, and look \
-         once a year:",
+        "Nothing here renews a domain: its registrar does. Turn on the automatic renewal there, and see that the address of its \
+         account is read by somebody.",
     );
-    let look = |name: &String| {
-        let labels: Vec<&str> = name.trim_end_matches('.').rsplit('.').take(2).collect();
-        format!("whois {}", shell_words::quote(&labels.iter().rev().copied().collect::<Vec<_>>().join(".")))
-    };
-    let mut lines: Vec<String> = names.iter().map(look).collect();
-    lines.dedup();
-    if lines.is_empty() {
-        lines.push("whois example.edu".to_owned());
+    match &settings.domains {
+        Some(domains) => {
+            page.says(&format!(
+                "`mainstay check` ({}) asks the registries when they end.",
+                code(&settings.timers.check)
+            ));
+            checks::write(REGISTRY.domains, domains, page);
+        }
+        None => {
+            page.absent("nobody notices that the registration of a domain ends.", "[domain]");
+            page.shell("whois example.edu      # the registry's expiry date, and the name servers");
+        }
     }
-    page.shell(&format!("{}      # the registry's expiry date, and the name servers", lines.join("\n")));
 }

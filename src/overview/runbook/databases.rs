@@ -44,6 +44,14 @@ pub(super) fn write(settings: &Settings, page: &mut Page) {
         page.says("**Not automated:** no schedule names a database of RDS.");
         return;
     }
+    if settings.schedules.iter().all(|(timetable, _)| timetable.upkeep.is_none()) {
+        page.absent("nobody is told of their pending maintenance, versions and certificates.", "[database]");
+    } else {
+        page.says(&format!(
+            "`database.maintenance` looks at pending maintenance, versions, certificates, backups and public access of each, {}.",
+            code(&settings.timers.check)
+        ));
+    }
     page.says(
         "Amazon backs up, patches and replaces the disks of RDS by itself, in the windows of each database. mainstay starts \
          and stops what its schedules name; `schedule.drift` warns of a window that lies wholly in off time, since nothing \

@@ -8,7 +8,9 @@ use jiff::Timestamp;
 use super::page::code;
 use crate::{
     backup::{self, Record},
+    overview::history::{self, Filter},
     renew_cert::{self, Ask, Survey},
+    rules::history::Run,
     system::{
         Context,
         docker::Docker,
@@ -22,6 +24,8 @@ use crate::{
 pub struct Live {
     /// The name of this machine.
     pub host: String,
+    /// The project, as runs are written down.
+    pub project: String,
     /// Where records are kept.
     pub state: State,
     /// The backups; `None` where none is configured.
@@ -37,8 +41,13 @@ pub struct Found {
     pub host: Vec<String>,
     backups: BTreeMap<String, Vec<String>>,
     certificates: BTreeMap<String, Vec<String>>,
-    schedules: BTreeMap<String, Vec<String>>,
 }
+
+/// What timers run.
+const JOBS: [&str; 4] = ["check", "backup create", "renew-cert", "schedule apply"];
+
+/// How far back runs are looked for.
+const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
 
 /// An engine that does not answer must not hold up a page.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -48,6 +57,7 @@ pub async fn look(live: &Live, context: &Context) -> Found {
     let now = context.clock.now();
     let mut found =
         Found { host: vec![format!("At {} on {}.", code(&minute(now)), code(&live.host))], ..Found::default() };
+    found.host.extend(last_runs(live, now));
     found.host.extend(owed(&live.state));
     found.host.extend(containers(context).await);
     if let Some(settings) = &live.backups {
@@ -74,15 +84,28 @@ impl Found {
     pub(super) fn certificate(&self, name: &str) -> Vec<String> {
         self.certificates.get(name).cloned().unwrap_or_default()
     }
-
-    /// About a schedule.
-    pub(super) fn schedule(&self, name: &str) -> Vec<String> {
-        self.schedules.get(name).cloned().unwrap_or_default()
-    }
 }
 
 fn minute(at: Timestamp) -> String {
     at.strftime("%Y-%m-%d %H:%MZ").to_string()
+}
+
+/// When each job ran last, and what came of it.
+fn last_runs(live: &Live, now: Timestamp) -> Vec<String> {
+    let listing = match history::look(&live.state.history(), &Filter::last(REMEMBERED, now)) {
+        Ok(listing) => listing,
+        Err(error) => return vec![format!("When the jobs ran last is unknown: {}.", code(&error.to_string()))],
+    };
+    let of_project = |run: &&Run| run.project.as_ref().is_none_or(|project| *project == live.project);
+    let runs: Vec<&Run> = listing.runs.iter().filter(of_project).collect();
+    JOBS.iter()
+        .map(|command| match runs.iter().find(|run| run.command == *command) {
+            Some(run) => {
+                format!("{} ran last {}: {}.", code(command), code(&minute(run.started)), code(run.status.word()))
+            }
+            None => format!("{} has not run here in the last {} days.", code(command), REMEMBERED.as_secs() / 86_400),
+        })
+        .collect()
 }
 
 fn owed(state: &State) -> Option<String> {

@@ -55,6 +55,10 @@ pub(super) fn write(settings: &Settings, page: &mut Page) {
         }
     }
     page.heading(3, "The host");
+    match &settings.host {
+        Some(host) => checks::write(REGISTRY.hosts, host, page),
+        None => page.absent("nobody looks at its disks, updates, clock and containers.", "[host]"),
+    }
     page.says("By hand, once a month: space, what runs and for how long, and what Docker keeps of old images.");
     page.shell("df -h; df -i\nuptime; free -h\ndocker ps -a; docker system df");
 }

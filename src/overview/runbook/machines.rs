@@ -4,14 +4,13 @@ use serde_json::json;
 
 use super::{
     checks,
-    found::Found,
     page::{Page, code, codes, plain},
     settings::{Settings, Times},
 };
 use crate::{
     check::REGISTRY,
     rules::fleet::{Service, Wish},
-    schedule::{Schedule, Selector, policies, told_account},
+    schedule::{Facts, Schedule, Selector, policies, told_account},
 };
 
 const ABSENT: &str = "\
@@ -22,7 +21,7 @@ on = [\"Mon-Fri 07:00-19:00\"]
 regions = [\"us-east-2\"]
 tags = { Schedule = \"office-hours\" }";
 
-pub(super) fn write(settings: &Settings, found: Option<&Found>, page: &mut Page) {
+pub(super) fn write(settings: &Settings, page: &mut Page) {
     if settings.schedules.is_empty() {
         page.absent("no `[schedule.NAME]` section says when machines run.", ABSENT);
         return;
@@ -36,9 +35,6 @@ pub(super) fn write(settings: &Settings, found: Option<&Found>, page: &mut Page)
         let schedule = &timetable.schedule;
         page.heading(3, &format!("Schedule {}", code(&schedule.name)));
         what(schedule, times, page);
-        if let Some(found) = found {
-            page.found(found.schedule(&schedule.name));
-        }
         page.heading(4, "With mainstay");
         let name = &schedule.name;
         page.commented(&[
@@ -295,7 +291,9 @@ fn roles(settings: &Settings, page: &mut Page) {
     if own.is_none() {
         page.says("The configuration does not tell the number of the own account: it is `*` here; write the number.");
     }
-    for policy in policies(&schedules, own.as_deref().unwrap_or("*")) {
+    let upkeep = settings.schedules.iter().any(|(timetable, _)| timetable.upkeep.is_some());
+    let facts = Facts { account: own.unwrap_or_else(|| "*".to_owned()), upkeep, ..Facts::default() };
+    for policy in policies(&schedules, &facts) {
         page.heading(4, &code(&policy.name));
         // A file name in backquotes is ours; an ARN is not.
         let what: Vec<String> = policy

@@ -39,7 +39,7 @@ const CHAPTERS: [Chapter; 10] = [
     ("Patching & Updates", |settings, _, page| patching::write(settings, page)),
     ("Database Maintenance", |settings, _, page| databases::write(settings, page)),
     ("Security Maintenance", |settings, _, page| security::write(settings, page)),
-    ("Resource Scaling & Cost Management", machines::write),
+    ("Resource Scaling & Cost Management", |settings, _, page| machines::write(settings, page)),
     ("Certificate & Domain Renewal", certificates::write),
     ("Housekeeping Tasks", |settings, _, page| housekeeping::write(settings, page)),
     ("Audit & Compliance", |settings, _, page| audit::write(settings, page)),

@@ -4,7 +4,7 @@ use super::{page::Page, settings::Settings};
 
 pub(super) fn write(settings: &Settings, page: &mut Page) {
     page.says(
-        "**Not automated:** mainstay installs no updates. On Debian and Ubuntu `unattended-upgrades` does it for security; \
+        "**Not automated:** mainstay installs no updates; with `[host]` in the configuration `host.updates` tells which wait. On Debian and Ubuntu `unattended-upgrades` does it for security; \
          what is left is a person's, once a month:",
     );
     page.shell(

@@ -1,7 +1,7 @@
 //! What the runbook is about: plain data, filled by `cli` from the configuration as it is written.
 
 use crate::{
-    check::{Backup, Certificate, Reference, Site, Timetable},
+    check::{Backup, Certificate, Domains, Host, Reference, Site, Timetable},
     renew_cert::Reload,
     system::{gunicorn, nginx},
 };
@@ -24,6 +24,10 @@ pub struct Settings {
     pub certificates: Vec<Certificate>,
     /// The schedules, with their times as they are written.
     pub schedules: Vec<(Timetable, Times)>,
+    /// What is expected of the machine; `None` where nobody asks.
+    pub host: Option<Host>,
+    /// What is expected of domains; `None` where nobody asks.
+    pub domains: Option<Domains>,
     /// Who is told.
     pub told: Told,
     /// When each job runs.
