@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use crate::{
     error::{Error, Kind, Result},
-    rules::retention::Keep,
+    rules::{retention::Keep, s3_policy::Vault},
     system::{
         archive::Compression,
         secret::Secret,
@@ -105,6 +105,22 @@ pub struct Dump {
     pub timeout: Duration,
     /// Less output than this is a failure.
     pub min_bytes: u64,
+}
+
+/// A bucket without a region of its own is in this one (Amazon S3, GetBucketLocation).
+const HOME: &str = "us-east-1";
+
+impl Set {
+    /// What the policies around a bucket of `to` are made from.
+    pub fn vault<'a>(&'a self, bucket: &'a str, prefix: &'a str) -> Vault<'a> {
+        Vault {
+            bucket,
+            prefix,
+            kms_key: self.s3.kms_key.as_deref(),
+            region: self.s3.region.as_deref().unwrap_or(HOME),
+            locked_days: self.s3.object_lock.map(|lock| lock.as_secs().div_ceil(86_400)),
+        }
+    }
 }
 
 impl Settings {

@@ -8,6 +8,7 @@ pub mod config;
 mod confirm;
 pub mod console;
 pub mod exit;
+mod facts;
 mod hidden;
 mod history;
 #[cfg(feature = "aws")]
@@ -20,6 +21,7 @@ pub mod reference;
 pub mod render;
 mod renew_cert;
 mod report;
+mod runbook;
 mod schedule;
 pub mod settings;
 mod signals;
@@ -138,6 +140,7 @@ async fn perform(cli: &Cli, console: &Console, view: &View, context: &Context) -
         Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
         Command::Report(args) => report::run(args, cli, view, context).await,
         Command::Schedule(args) => schedule::run(args, cli, console, context).await,
+        Command::Runbook(args) => runbook::run(args, cli, context).await,
         Command::History(args) => history::run(args, cli, view, context),
         Command::Config(args) => configure(args.command, cli, context).await,
         Command::Completions { shell } => {

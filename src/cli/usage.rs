@@ -5,7 +5,7 @@ use std::{ffi::OsString, io::Write};
 use clap::error::ErrorKind;
 
 use super::{
-    exit,
+    exit, facts,
     output::Output,
     render::{Format, View, render_error},
 };
@@ -16,6 +16,12 @@ use crate::{
 
 /// Prints what clap has to say and returns the exit code.
 pub fn explain(error: &clap::Error, arguments: &[OsString], context: &Context) -> u8 {
+    if error.kind() == ErrorKind::DisplayVersion
+        && let Some(facts) = facts_asked(arguments)
+    {
+        let _ = std::io::stdout().write_all(facts.as_bytes());
+        return 0;
+    }
     // A reader that has seen enough (`| head`) is no error, here as elsewhere.
     let _ = error.print();
     if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) {
@@ -31,6 +37,16 @@ pub fn explain(error: &clap::Error, arguments: &[OsString], context: &Context) -
         let _ = std::io::stdout().write_all(render_error(format, &wrong, &view).as_bytes());
     }
     if format.is_nagios() { exit::NAGIOS_UNKNOWN } else { exit::USAGE }
+}
+
+/// Of which build this is, where more than the version was asked for: `--version --verbose`, `-Vv`, `--format json`.
+fn facts_asked(arguments: &[OsString]) -> Option<String> {
+    if asked(arguments).name() == "json" {
+        return Some(facts::json());
+    }
+    let is_verbose =
+        |word: &str| word == "--verbose" || (word.starts_with('-') && !word.starts_with("--") && word.contains('v'));
+    arguments.iter().skip(1).filter_map(|argument| argument.to_str()).any(is_verbose).then(facts::text)
 }
 
 /// The format that was asked for on a command line that could not be understood as a whole.

@@ -5,6 +5,7 @@
 
 mod aftermath;
 mod apply;
+mod by_hand;
 mod guard;
 mod look;
 pub mod outage;
@@ -21,6 +22,7 @@ mod ways;
 
 use futures_util::future::join_all;
 
+pub use by_hand::{ByHand, by_hand, reload_by_hand};
 pub use record::{Last, Record};
 pub use repair::{Mend, mend};
 pub use settings::{Certificate, Method, Reload, Settings};

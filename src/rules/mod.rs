@@ -1,6 +1,7 @@
 //! Pure rules: no I/O, no async, no clock. Observation types live here, beside the functions that judge them.
 
 pub mod archive_id;
+pub mod arn;
 pub mod backup_fresh;
 pub mod backup_repository;
 pub mod backup_secrets;
@@ -45,3 +46,4 @@ pub mod served;
 pub mod sidecar;
 pub mod status;
 pub mod units;
+pub mod visible;

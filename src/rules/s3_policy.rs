@@ -6,6 +6,8 @@
 
 use serde_json::{Value, json};
 
+use super::arn;
+
 /// What the policies are for.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Vault<'a> {
@@ -22,6 +24,16 @@ pub struct Vault<'a> {
 }
 
 impl Vault<'_> {
+    /// Every policy with its name and whom it is for.
+    pub fn policies(&self) -> [(&'static str, &'static str, Value); 4] {
+        [
+            ("writer", "for the host that makes backups", self.writer()),
+            ("pruner", "for whoever removes old archives", self.pruner()),
+            ("restorer", "for whoever restores", self.restorer()),
+            ("bucket", "for the bucket itself", self.bucket()),
+        ]
+    }
+
     /// The host that makes backups. It can read back what it wrote, which is ciphertext, and see what is there, and can
     /// delete nothing.
     pub fn writer(&self) -> Value {
@@ -157,18 +169,8 @@ impl Vault<'_> {
         if self.prefix.is_empty() { format!("{}/*", self.arn()) } else { format!("{}/{}/*", self.arn(), self.prefix) }
     }
 
-    /// The part of Amazon's world that the region is in (AWS Fault Isolation Boundaries, "Partitions").
     fn partition(&self) -> &'static str {
-        let begins = |start: &str| self.region.starts_with(start);
-        if begins("cn-") {
-            "aws-cn"
-        } else if begins("us-gov-") {
-            "aws-us-gov"
-        } else if begins("eusc-") {
-            "aws-eusc"
-        } else {
-            "aws"
-        }
+        arn::partition(self.region)
     }
 }
 

@@ -66,9 +66,72 @@ pub fn in_content(path: &Path, content: &[u8]) -> Option<Sign> {
     CREDENTIAL.captures_iter(content).find_map(written_out)
 }
 
+/// A command line's words with what is written in them as a secret replaced by `<secret>`: `PGPASSWORD=…`, `--token …`,
+/// `scheme://user:password@host`. A reference to where the secret is (`$NAME`) stays.
+pub fn hide_in_command(words: &[String]) -> Vec<String> {
+    // The value of an option that stands alone is the next word.
+    let asks = |word: &String| word.starts_with('-') && !word.contains('=') && SECRET_NAME.is_match(word.as_bytes());
+    let follows = |at: usize| at > 0 && asks(&words[at - 1]);
+    words
+        .iter()
+        .enumerate()
+        .map(|(at, word)| match follows(at) && !word.starts_with(['-', '$', '/', '<']) {
+            true => HIDDEN.to_owned(),
+            false => hide(word),
+        })
+        .collect()
+}
+
+/// The same for one word.
+pub fn hide(word: &str) -> String {
+    static INLINE: LazyLock<regex::Regex> = LazyLock::new(|| {
+        let word = format!("(?i)(?<name>[\\w.-]*{WORD}[\\w.-]*=)(?<value>[^$/<,:&][^,&]*)");
+        let inline = r"(?<before>://[^\s:/@]+:)[^\s/@]+@";
+        let key = "AGE-SECRET-KEY-1[A-Z0-9]+";
+        regex::Regex::new(&format!("{word}|{inline}|(?<key>{key})")).expect("a constant expression")
+    });
+    let hidden =
+        INLINE.replace_all(word, |found: &regex::Captures<'_>| match (found.name("name"), found.name("before")) {
+            (Some(name), _) => format!("{}{HIDDEN}", name.as_str()),
+            (None, Some(before)) => format!("{}{HIDDEN}@", before.as_str()),
+            (None, None) => HIDDEN.to_owned(),
+        });
+    hidden.into_owned()
+}
+
+const HIDDEN: &str = "<secret>";
+
+/// What names of secrets have in them.
+const WORD: &str = r"(passw(or)?d|pass|passphrase|secret|token|api[_-]?key|access[_-]?key(_id)?)";
+
+static SECRET_NAME: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(&format!("(?i){WORD}$")).expect("a constant expression"));
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_line_is_shown_without_its_secrets() {
+        for (command, shown) in [
+            ("docker exec -e PGPASSWORD=hunter2 db pg_dump app", "docker exec -e PGPASSWORD=<secret> db pg_dump app"),
+            ("mysqldump --password=hunter2 app", "mysqldump --password=<secret> app"),
+            ("curl --token abcdef https://a.example", "curl --token <secret> https://a.example"),
+            ("pg_dump postgres://app:hunter2@db/app", "pg_dump postgres://app:<secret>@db/app"),
+            ("docker exec -e PGPASSWORD=$PGPASSWORD db", "docker exec -e PGPASSWORD=$PGPASSWORD db"),
+            ("pg_dump --password-file /run/secret -U app", "pg_dump --password-file /run/secret -U app"),
+            ("gunicorn --workers 3 -e SECRET_KEY=abc app:app", "gunicorn --workers 3 -e SECRET_KEY=<secret> app:app"),
+            (
+                ":s3,access_key_id=AK,secret_access_key=xyz:bucket",
+                ":s3,access_key_id=<secret>,secret_access_key=<secret>",
+            ),
+            ("docker exec -i db pg_dump -U app --passfile /x", "docker exec -i db pg_dump -U app --passfile /x"),
+            ("age -i AGE-SECRET-KEY-1QQQ", "age -i <secret>"),
+        ] {
+            let words: Vec<String> = command.split(' ').map(str::to_owned).collect();
+            assert_eq!(hide_in_command(&words).join(" "), shown);
+        }
+    }
 
     #[test]
     fn names_say_it_and_templates_do_not() {

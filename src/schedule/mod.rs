@@ -18,6 +18,7 @@ mod override_;
 #[cfg(feature = "aws")]
 mod place;
 mod plan;
+mod policy;
 mod settings;
 mod simulate;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use override_::override_;
 #[cfg(feature = "aws")]
 pub use place::Place;
 pub use plan::{Action, Entry, ID, Sighting, findings, hold_late, hold_order, judge, missing, steps, wanted};
+pub use policy::{Facts, Policy, policies, told_account};
 pub use settings::{Deploy, Patience, Role, Schedule, Selector, Settings};
 pub use simulate::{Moment, Simulation, simulate};
 #[cfg(feature = "aws")]

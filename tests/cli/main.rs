@@ -16,9 +16,11 @@ mod host;
 #[cfg(feature = "aws")]
 mod lambda;
 mod notify;
+mod package;
 mod pages;
 mod program;
 mod report;
+mod runbook;
 mod schedule;
 mod server;
 mod signals;

@@ -30,6 +30,22 @@ fn the_version_is_one_line() {
 }
 
 #[test]
+fn the_version_with_verbose_tells_of_which_build_it_is() {
+    for arguments in [&["--version", "--verbose"][..], &["-Vv"], &["-v", "--version"]] {
+        let run = World::new().run(arguments);
+        run.expect_code(0)
+            .expect_text(env!("CARGO_PKG_VERSION"))
+            .expect_text("rustls on aws-lc-rs")
+            .expect_text("rustc 1.");
+        let features = if cfg!(feature = "aws") { "features    aws" } else { "features    none" };
+        run.expect_text(features).expect_text(std::env::consts::ARCH);
+    }
+    let facts = World::new().run(&["--version", "--format", "json"]).json();
+    assert_eq!(facts["version"], env!("CARGO_PKG_VERSION"), "{facts}");
+    assert!(facts["compiler"].as_str().is_some_and(|text| text.starts_with("rustc ")), "{facts}");
+}
+
+#[test]
 fn a_typing_error_gets_a_suggestion_and_2() {
     for (arguments, suggestion) in [
         (&["chekc"][..], "check"),

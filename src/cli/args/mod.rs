@@ -6,6 +6,7 @@ mod config;
 mod history;
 mod renew_cert;
 mod report;
+mod runbook;
 mod schedule;
 
 use std::{path::PathBuf, time::Duration};
@@ -27,6 +28,7 @@ pub use config::{ConfigArgs, ConfigCommand};
 pub use history::HistoryArgs;
 pub use renew_cert::RenewCertArgs;
 pub use report::ReportArgs;
+pub use runbook::RunbookArgs;
 pub use schedule::{
     ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
 };
@@ -62,6 +64,8 @@ pub enum Command {
     Report(ReportArgs),
     /// List what was done, what failed and what has recovered
     History(HistoryArgs),
+    /// Write the maintenance document itself, from the configuration
+    Runbook(RunbookArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -90,7 +94,8 @@ impl Command {
             | Self::Config(_)
             | Self::History(_)
             | Self::Man { .. }
-            | Self::Report(_) => 1,
+            | Self::Report(_)
+            | Self::Runbook(_) => 1,
         }
     }
 
@@ -102,7 +107,9 @@ impl Command {
             Self::Check(_) | Self::Report(_) => Effect::Looks,
             Self::RenewCert(_) => Effect::Own,
             Self::Schedule(args) => args.command.effect(),
-            Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } => Effect::None,
+            Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } | Self::Runbook(_) => {
+                Effect::None
+            }
         }
     }
 
@@ -118,7 +125,12 @@ impl Command {
             Self::RenewCert(args) => args.kept(),
             Self::Schedule(args) => args.command.kept(),
             // A report looks where `check` does, which is on record already.
-            Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } | Self::Report(_) => None,
+            Self::Completions { .. }
+            | Self::Config(_)
+            | Self::History(_)
+            | Self::Man { .. }
+            | Self::Report(_)
+            | Self::Runbook(_) => None,
         }
     }
 
@@ -130,6 +142,7 @@ impl Command {
             Self::RenewCert(_) => "renew-cert",
             Self::Report(_) => "report",
             Self::Schedule(args) => args.command.name(),
+            Self::Runbook(_) => "runbook",
             Self::Config(_) => "config",
             Self::History(_) => "history",
             Self::Completions { .. } => "completions",

@@ -8,12 +8,8 @@ use crate::{
     backup::Settings,
     error::{Error, Kind, Result},
     report::Report,
-    rules::s3_policy::Vault,
     system::store::Place,
 };
-
-/// A bucket without a region of its own is in this one (Amazon S3, GetBucketLocation).
-const HOME: &str = "us-east-1";
 
 /// Adds the policies of every bucket to the report.
 ///
@@ -25,19 +21,7 @@ pub(super) fn print(settings: &Settings, report: &mut Report) -> Result<()> {
     for set in &settings.sets {
         for place in &set.to {
             let Place::S3 { bucket, prefix } = place else { continue };
-            let vault = Vault {
-                bucket,
-                prefix,
-                kms_key: set.s3.kms_key.as_deref(),
-                region: set.s3.region.as_deref().unwrap_or(HOME),
-                locked_days: set.s3.object_lock.map(|lock| lock.as_secs().div_ceil(86_400)),
-            };
-            let roles = [
-                ("writer", "for the host that makes backups", vault.writer()),
-                ("pruner", "for whoever removes old archives", vault.pruner()),
-                ("restorer", "for whoever restores", vault.restorer()),
-                ("bucket", "for the bucket itself", vault.bucket()),
-            ];
+            let roles = set.vault(bucket, prefix).policies();
             for (role, what, policy) in &roles {
                 let pretty = serde_json::to_string_pretty(policy).expect("plain data always serialises");
                 // Writing to a String cannot fail.

@@ -59,7 +59,7 @@ fn unknown(name: &str, known: &[model::Backup]) -> Error {
     near.into_iter().fold(error, |error, near| error.hint(format!("did you mean `{near}`?")))
 }
 
-fn set(section: &model::Backup) -> Set {
+pub(super) fn set(section: &model::Backup) -> Set {
     Set {
         name: section.name.clone(),
         root: section.root.clone(),

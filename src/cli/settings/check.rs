@@ -258,6 +258,13 @@ fn resolve(
             }
         },
     };
+    let resolve = lookups(site, overrides);
+    let ca_file = ca_file.map(|(path, _)| path);
+    Ok(Site { resolve, family: args.family(), extra_roots, ca_file, ..as_written(site)? })
+}
+
+/// A site as the file describes it; nothing is read for it, so the certificates of its own authority are not there.
+pub(super) fn as_written(site: &model::Site) -> Result<Site> {
     Ok(Site {
         name: site.name.clone(),
         status: site.status.clone(),
@@ -267,10 +274,10 @@ fn resolve(
             Which::All => Addresses::All,
             Which::First => Addresses::First,
         },
-        resolve: lookups(site, overrides),
-        family: args.family(),
-        extra_roots,
-        ca_file: ca_file.map(|(path, _)| path),
+        resolve: lookups(site, &[]),
+        family: check::Family::Any,
+        extra_roots: Vec::new(),
+        ca_file: site.ca_file.clone(),
         fingerprints: site.fingerprints.clone(),
         http_closed: status(site.http_closed).unwrap_or(Status::Pass),
         trusted_proxy: site.trusted_proxy,

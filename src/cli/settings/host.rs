@@ -26,7 +26,12 @@ use crate::{
 ///
 /// There is no folder for the state.
 pub fn host_settings(loaded: &Loaded, context: &Context) -> Result<Option<Host>> {
-    let Some(section) = &loaded.model.host else { return Ok(None) };
+    Ok(host(&loaded.model, &State::find(context, loaded.model.state.as_deref())?))
+}
+
+/// The same where the state is known.
+pub(super) fn host(model: &Model, state: &State) -> Option<Host> {
+    let section = model.host.as_ref()?;
     let model::Host { disk_warn, disk_fail, updates, reboot, lists_max_age, clock, containers, .. } = section;
     let max_age = SignedDuration::try_from(*lists_max_age).unwrap_or(SignedDuration::MAX);
     let updates = status(*updates).map(|updates| host_updates::Policy {
@@ -34,13 +39,13 @@ pub fn host_settings(loaded: &Loaded, context: &Context) -> Result<Option<Host>>
         reboot: status(*reboot).unwrap_or(Status::Warn),
         max_age,
     });
-    Ok(Some(Host {
-        uses: uses(&loaded.model, &State::find(context, loaded.model.state.as_deref())?),
+    Some(Host {
+        uses: uses(model, state),
         room: Room { warn: *disk_warn, fail: *disk_fail },
         updates,
         clock: *clock,
         containers: containers.clone(),
-    }))
+    })
 }
 
 /// What is expected of domains; `None` without `[domain]`.
@@ -49,16 +54,21 @@ pub fn host_settings(loaded: &Loaded, context: &Context) -> Result<Option<Host>>
 ///
 /// There is no folder for the state.
 pub fn domain_settings(loaded: &Loaded, context: &Context) -> Result<Option<Domains>> {
-    let Some(section) = &loaded.model.domain else { return Ok(None) };
+    Ok(domains(&loaded.model, &State::find(context, loaded.model.state.as_deref())?))
+}
+
+/// The same where the state is known.
+pub(super) fn domains(model: &Model, state: &State) -> Option<Domains> {
+    let section = model.domain.as_ref()?;
     let model::Domain { names, warn, fail, registries } = section;
     let registries = Registries {
         list: registries.clone(),
-        state: State::find(context, loaded.model.state.as_deref())?,
+        state: state.clone(),
         within: std::time::Duration::from_secs(15),
         soon: *warn,
     };
-    let names = if names.is_empty() { hosts(&loaded.model) } else { names.clone() };
-    Ok(Some(Domains { names, policy: domain_expiry::Policy { warn: *warn, fail: *fail }, registries }))
+    let names = if names.is_empty() { hosts(model) } else { names.clone() };
+    Some(Domains { names, policy: domain_expiry::Policy { warn: *warn, fail: *fail }, registries })
 }
 
 /// What is expected of the upkeep of databases; `None` without `[database]`.

@@ -5,6 +5,7 @@ mod check;
 mod glance;
 mod host;
 mod renew_cert;
+mod runbook;
 mod schedule;
 
 pub use backup::backup_settings;
@@ -12,6 +13,7 @@ pub use check::check_settings;
 pub use glance::glance_settings;
 pub use host::{database_policy, domain_settings, host_settings};
 pub use renew_cert::renew_cert_settings;
+pub use runbook::runbook_settings;
 pub use schedule::{fleet_settings, instant, schedule_settings, simulated_dates, wanted_override};
 
 use crate::error::{Error, Kind};

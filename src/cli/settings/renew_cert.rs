@@ -52,7 +52,7 @@ fn unknown(name: &str, known: &[model::Certificate]) -> Error {
     near.into_iter().fold(error, |error, near| error.hint(format!("did you mean `{near}`?")))
 }
 
-fn certificate(section: &model::Certificate) -> Certificate {
+pub(super) fn certificate(section: &model::Certificate) -> Certificate {
     let verify = section.verify.iter().filter_map(|target| {
         let (host, port) = target.rsplit_once(':')?;
         Some((host.trim_matches(['[', ']']).to_owned(), port.parse().ok()?))

@@ -144,7 +144,7 @@ fn sections(loaded: &Loaded) -> Result<&[model::Schedule]> {
     Ok(known)
 }
 
-fn schedule(section: &model::Schedule, zones: &Zones) -> Result<Schedule> {
+pub(super) fn schedule(section: &model::Schedule, zones: &Zones) -> Result<Schedule> {
     let ec2 = section.ec2.iter().map(|ec2| Selector {
         service: Service::Ec2,
         regions: ec2.regions.clone(),

@@ -1,12 +1,12 @@
 //! Repeated times, for timers.
 
-use std::str::FromStr;
+use std::{fmt, str::FromStr};
 
 use jiff::civil::Weekday;
 
 use super::{
     parse::{clock, weekday},
-    window::Minute,
+    window::{Minute, name},
 };
 use crate::rules::units::{Wrong, parse_duration};
 
@@ -47,6 +47,19 @@ impl FromStr for Repeat {
     }
 }
 
+impl fmt::Display for Repeat {
+    /// As it would be written, which is not always as it was: `every 1h` for `every 60m`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Daily(time) => write!(f, "daily {time}"),
+            Self::Every(minutes) if minutes.is_multiple_of(60) => write!(f, "every {}h", minutes / 60),
+            Self::Every(minutes) => write!(f, "every {minutes}m"),
+            Self::TwiceDaily => f.write_str("twice daily"),
+            Self::Weekly(day, time) => write!(f, "weekly {} {time}", name(*day)),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -60,6 +73,9 @@ mod tests {
         assert_eq!("daily 02:30".parse(), Ok(Repeat::Daily(Minute(150))));
         assert_eq!("twice daily".parse(), Ok(Repeat::TwiceDaily));
         assert_eq!("weekly Sun 03:00".parse(), Ok(Repeat::Weekly(Weekday::Sunday, Minute(180))));
+        for text in ["every 15m", "every 6h", "daily 02:30", "twice daily", "weekly Sun 03:00"] {
+            assert_eq!(text.parse::<Repeat>().unwrap().to_string(), text);
+        }
         for wrong in ["every 7m", "every 90m", "every 10s", "every 90s", "every 100w", "hourly", "daily", "daily 24:00"]
         {
             assert!(wrong.parse::<Repeat>().is_err(), "{wrong}");

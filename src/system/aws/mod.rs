@@ -27,6 +27,7 @@ use url::Url;
 pub use refusal::{Cause, Refusal};
 
 use super::Context;
+pub use crate::rules::arn::{account_in, partition};
 
 /// What the configuration says about the service; the environment fills the gaps.
 #[derive(Clone, Copy, Debug, Default)]
@@ -124,20 +125,6 @@ impl Account {
             .with_max_backoff(pace.longest_wait);
         self.sdk.to_builder().region(Region::new(region.to_owned())).retry_config(retries).build()
     }
-}
-
-/// The part of Amazon that a region belongs to, as names of resources begin.
-pub fn partition(region: &str) -> &'static str {
-    match region {
-        region if region.starts_with("cn-") => "aws-cn",
-        region if region.starts_with("us-gov-") => "aws-us-gov",
-        _ => "aws",
-    }
-}
-
-/// The account in the name of a resource: `arn:aws:rds:us-east-2:111122223333:db:app`.
-pub fn account_in(arn: &str) -> String {
-    arn.split(':').nth(4).unwrap_or_default().to_owned()
 }
 
 /// One of the clients' instants.
