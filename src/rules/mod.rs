@@ -22,6 +22,7 @@ pub mod location;
 pub mod manifest;
 pub mod nginx;
 pub mod oauth;
+pub mod quoted;
 pub mod redirect;
 pub mod renewal;
 pub mod restartable;

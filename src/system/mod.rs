@@ -18,6 +18,7 @@ pub mod http;
 #[cfg(feature = "aws")]
 pub mod lambda;
 pub mod listener;
+pub mod media;
 pub mod nginx;
 pub mod package;
 pub mod process;
