@@ -20,6 +20,7 @@ mod schedule;
 pub mod settings;
 mod signals;
 pub mod style;
+mod timers;
 mod usage;
 
 use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc, time::Duration};
@@ -123,6 +124,7 @@ async fn perform(cli: &Cli, console: &Console, context: &Context) -> Result<Done
         Command::Check(args) => check(args, cli, context).await,
         Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
         Command::Schedule(args) => schedule::run(args, cli, console, context).await,
+        Command::Timers(args) => timers::run(args, cli, context).await,
         Command::Config(args) => configure(args.command, cli, context),
         Command::Completions { shell } => {
             Ok(Done::Text(String::from_utf8_lossy(&reference::completions(*shell)).into_owned()))

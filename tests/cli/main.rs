@@ -18,5 +18,6 @@ mod schedule;
 mod server;
 mod signals;
 mod site;
+mod timers;
 mod trouble;
 mod usage;

@@ -5,6 +5,7 @@ mod check;
 mod config;
 mod renew_cert;
 mod schedule;
+mod timers;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -26,6 +27,7 @@ pub use renew_cert::RenewCertArgs;
 pub use schedule::{
     ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
 };
+pub use timers::{TimersArgs, TimersChangeArgs, TimersCommand};
 
 /// Carry out the maintenance runbook: look, plan, apply, prove
 ///
@@ -54,6 +56,8 @@ pub enum Command {
     RenewCert(RenewCertArgs),
     /// Start and stop machines on a schedule, and say what that means
     Schedule(ScheduleArgs),
+    /// Let systemd or cron run the jobs
+    Timers(TimersArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -77,7 +81,11 @@ impl Command {
             // What it stopped is started again, whatever happens.
             Self::RenewCert(_) => u32::MAX,
             Self::Schedule(args) => args.command.patience(),
-            Self::Check(_) | Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => 1,
+            Self::Check(_)
+            | Self::Completions { .. }
+            | Self::Config(_)
+            | Self::Man { .. }
+            | Self::Timers(_) => 1,
         }
     }
 
@@ -89,6 +97,7 @@ impl Command {
             Self::Check(_) => Effect::Looks,
             Self::RenewCert(_) => Effect::Own,
             Self::Schedule(args) => args.command.effect(),
+            Self::Timers(args) => args.command.effect(),
             Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => Effect::None,
         }
     }
@@ -100,6 +109,7 @@ impl Command {
             Self::Check(_) => "check",
             Self::RenewCert(_) => "renew-cert",
             Self::Schedule(args) => args.command.name(),
+            Self::Timers(args) => args.command.name(),
             Self::Config(_) => "config",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",

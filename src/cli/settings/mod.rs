@@ -4,11 +4,13 @@ mod backup;
 mod check;
 mod renew_cert;
 mod schedule;
+mod timers;
 
 pub use backup::backup_settings;
 pub use check::check_settings;
 pub use renew_cert::renew_cert_settings;
 pub use schedule::{fleet_settings, instant, schedule_settings, simulated_dates, wanted_override};
+pub use timers::timers_settings;
 
 use crate::error::{Error, Kind};
 

@@ -1,0 +1,3 @@
+//! Setting mainstay up on a machine: a first configuration, and the timers that run its jobs.
+
+pub mod timers;
