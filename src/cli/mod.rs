@@ -9,6 +9,7 @@ mod confirm;
 pub mod console;
 pub mod exit;
 mod hidden;
+mod init;
 #[cfg(feature = "aws")]
 mod lambda;
 pub mod output;
@@ -122,6 +123,7 @@ async fn perform(cli: &Cli, console: &Console, context: &Context) -> Result<Done
     match &cli.command {
         Command::Backup(args) => backup::run(&args.command, cli, console, context).await,
         Command::Check(args) => check(args, cli, context).await,
+        Command::Init(args) => init::run(args, cli, context).await,
         Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
         Command::Schedule(args) => schedule::run(args, cli, console, context).await,
         Command::Timers(args) => timers::run(args, cli, context).await,

@@ -10,6 +10,7 @@ mod backup_check;
 mod bed;
 mod config;
 mod hidden;
+mod init;
 #[cfg(feature = "aws")]
 mod lambda;
 mod pages;

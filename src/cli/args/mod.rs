@@ -3,6 +3,7 @@
 mod backup;
 mod check;
 mod config;
+mod init;
 mod renew_cert;
 mod schedule;
 mod timers;
@@ -23,6 +24,7 @@ pub use backup::{
 };
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
+pub use init::InitArgs;
 pub use renew_cert::RenewCertArgs;
 pub use schedule::{
     ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
@@ -48,6 +50,8 @@ pub struct Cli {
 /// One variant a command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a first mainstay.toml from what is found here
+    Init(InitArgs),
     /// Look at live sites, backups and certificates and judge what is really there
     Check(CheckArgs),
     /// Back up secrets and configuration, and prove that they can be restored
@@ -84,6 +88,7 @@ impl Command {
             Self::Check(_)
             | Self::Completions { .. }
             | Self::Config(_)
+            | Self::Init(_)
             | Self::Man { .. }
             | Self::Timers(_) => 1,
         }
@@ -98,7 +103,7 @@ impl Command {
             Self::RenewCert(_) => Effect::Own,
             Self::Schedule(args) => args.command.effect(),
             Self::Timers(args) => args.command.effect(),
-            Self::Completions { .. } | Self::Config(_) | Self::Man { .. } => Effect::None,
+            Self::Completions { .. } | Self::Config(_) | Self::Init(_) | Self::Man { .. } => Effect::None,
         }
     }
 
@@ -107,6 +112,7 @@ impl Command {
         match self {
             Self::Backup(args) => args.command.name(),
             Self::Check(_) => "check",
+            Self::Init(_) => "init",
             Self::RenewCert(_) => "renew-cert",
             Self::Schedule(args) => args.command.name(),
             Self::Timers(args) => args.command.name(),
