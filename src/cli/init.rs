@@ -66,15 +66,16 @@ fn new_key(found: &Found, report: &mut Report, context: &Context) -> Result<Opti
 
 fn warning(file: &Path, found: &Found) -> String {
     let git = match &found.repository {
-        Some(_) => " It lies in a git work tree: add it to .gitignore.",
+        Some(_) => "It lies in a git work tree: add it to .gitignore.\n",
         None => "",
     };
     format!(
-        "`{}` is a new private key. Whoever has it can open every backup that is made for it, and without\nit nobody can: \
-         there is no other way in. Copy it to a safe place (a password manager, paper, a stick in a\ndrawer), then remove it from \
-         this machine.{git}",
+        "`{}` is a new private key.\n\
+         Whoever has it can open every backup that is made for it, and without it nobody can:\n\
+         there is no other way in. Copy it to a safe place (a password manager, paper, a stick\n\
+         in a drawer), then remove it from this machine.\n{git}",
         file.display()
-    ) + "\n"
+    )
 }
 
 /// The text, which our own reader accepts.

@@ -175,7 +175,8 @@ fn configuration(cli: &Cli, context: &Context) -> Result<Loaded> {
     config::load(cli.global.config.as_deref(), context)?.ok_or_else(|| {
         Error::new(Kind::Config, "find a configuration file")
             .because("there is no mainstay.toml here or above, in the user's folder or in /etc/mainstay")
-            .hint("name one with --config FILE")
+            .hint("write a first one from what is found here: `mainstay init`")
+            .hint("or name one with --config FILE")
     })
 }
 

@@ -92,28 +92,20 @@ fn unchanged(settings: &Settings, detail: &str) -> Outcome {
     }
 }
 
-/// The jobs as a person reads them, in 80 columns.
+/// The jobs as a person reads them, a line each.
 fn table(rows: &[Row], now: Timestamp, zone: &TimeZone) -> String {
     if rows.is_empty() {
         return "no job has a section in the configuration, so none has a timer\n".to_owned();
     }
-    let mut text = format!("{:<11} {:<17} {:<14} {:<16} {}\n", "job", "when", "timer", "last", "next");
-    for row in rows {
-        let timer = match row.by {
-            Some(by) if row.state == timers::State::On => by.to_owned(),
-            Some(by) => format!("{by}: {}", row.state.word()),
-            None => row.state.word().to_owned(),
-        };
-        let last = match (row.last, row.last_exit) {
-            (Some(last), Some(0) | None) => ago(now, last),
-            (Some(last), Some(code)) => format!("{} (exit {code})", ago(now, last)),
-            (None, _) if row.by == Some("systemd") && row.state != timers::State::Unknown => "never".to_owned(),
-            (None, _) if row.state == timers::State::Absent => "-".to_owned(),
-            (None, _) => "unknown".to_owned(),
-        };
-        let next = row.next.map(|next| zone.to_datetime(next).strftime("%a %F %H:%M").to_string());
-        let next = next.unwrap_or_else(|| "-".to_owned());
-        let _ = writeln!(text, "{:<11} {:<17} {timer:<14} {last:<16} {next}", row.job, row.calendar);
+    let mut lines = vec![["job", "when", "timer", "last", "next"].map(str::to_owned)];
+    lines.extend(rows.iter().map(|row| cells(row, now, zone)));
+    let widths: Vec<usize> =
+        (0..5).map(|at| lines.iter().map(|cells| cells[at].len()).max().unwrap_or_default()).collect();
+    let mut text = String::new();
+    for cells in &lines {
+        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}")).collect();
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "{}", padded.join("  ").trim_end());
     }
     let absent =
         |row: &&Row| matches!(row.state, timers::State::Absent | timers::State::OutOfDate | timers::State::Off);
@@ -127,13 +119,75 @@ fn table(rows: &[Row], now: Timestamp, zone: &TimeZone) -> String {
     text
 }
 
+/// One line of the table.
+fn cells(row: &Row, now: Timestamp, zone: &TimeZone) -> [String; 5] {
+    let timer = match row.by {
+        Some(by) if row.state == timers::State::On => by.to_owned(),
+        Some(by) => format!("{by}: {}", row.state.word()),
+        None => row.state.word().to_owned(),
+    };
+    let last = match (row.last, row.last_exit) {
+        (Some(last), Some(0) | None) => ago(now, last),
+        (Some(last), Some(code)) => format!("{} (exit {code})", ago(now, last)),
+        (None, _) if row.by == Some("systemd") && row.state != timers::State::Unknown => "never".to_owned(),
+        (None, _) if row.state == timers::State::Absent => "-".to_owned(),
+        (None, _) => "unknown".to_owned(),
+    };
+    let next = row.next.map(|next| zone.to_datetime(next).strftime("%a %d %b %H:%M").to_string());
+    [row.job.to_owned(), row.calendar.clone(), timer, last, next.unwrap_or_else(|| "-".to_owned())]
+}
+
 /// How long ago, in the largest unit that says enough.
 fn ago(now: Timestamp, then: Timestamp) -> String {
     let seconds = now.duration_since(then).as_secs();
     match seconds {
-        ..120 => format!("{seconds} s ago"),
+        ..0 => "ahead of the clock".to_owned(),
+        0..120 => format!("{seconds} s ago"),
         120..7200 => format!("{} min ago", seconds / 60),
         7200..172_800 => format!("{} h ago", seconds / 3600),
         _ => format!("{} d ago", seconds / 86_400),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_table_has_a_line_a_job() {
+        let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
+        let row = |job, state, by, last, last_exit, next, why: Option<&str>| Row {
+            job,
+            calendar: "weekly Sun 03:00".into(),
+            by,
+            unit: None,
+            state,
+            last,
+            last_exit,
+            next,
+            why: why.map(str::to_owned),
+        };
+        use timers::State::{Absent, On, OutOfDate, Unknown};
+        let rows = [
+            row(
+                "check",
+                On,
+                Some("systemd"),
+                time("2026-11-26T00:15:00Z"),
+                Some(1),
+                time("2026-11-26T01:30:00Z"),
+                None,
+            ),
+            row("backup", OutOfDate, Some("systemd"), None, None, None, None),
+            row("renew-cert", Absent, None, None, None, None, None),
+            row("schedule", Unknown, Some("systemd"), None, None, None, Some("no bus")),
+        ];
+        let text = table(&rows, "2026-11-26T01:15:00Z".parse().unwrap(), &TimeZone::UTC);
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].contains("60 min ago (exit 1)") && lines[1].ends_with("Thu 26 Nov 01:30"), "{text}");
+        assert!(lines[2].contains("systemd: out of date") && lines[2].contains("never"), "{text}");
+        assert!(lines[3].contains("not installed") && lines[4].contains("systemd: unknown"), "{text}");
+        assert!(text.contains("`mainstay timers install`") && text.ends_with("note: no bus\n"), "{text}");
+        assert!(table(&[], Timestamp::UNIX_EPOCH, &TimeZone::UTC).contains("no job has a section"));
     }
 }

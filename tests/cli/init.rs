@@ -100,7 +100,7 @@ fn the_runbooks_containers_become_a_site_that_check_runs_on() {
     assert!(found("init.gunicorn").contains("workers 3"), "{run}");
     let written = text(&world.folder().join("mainstay.toml"));
     for part in
-        ["https://prime.example.test", "prime_webtool_nginx_1", "prime_webtool_web_1", "workers = 3", "[backup.app]"]
+        ["https://prime.example.test", "prime_webtool_nginx_1", "service = \"web\"", "workers = 3", "[backup.app]"]
     {
         assert!(written.contains(part), "no {part}: {written}");
     }

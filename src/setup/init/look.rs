@@ -9,7 +9,7 @@ use std::{
 
 use futures_util::future::join_all;
 
-use super::{At, Destination, Engine, Found, Gunicorn, Lineage, Nginx, Region};
+use super::{At, Destination, Engine, Found, Gunicorn, Lineage, Nginx, Region, compose};
 use crate::{
     backup,
     rules::{
@@ -39,7 +39,6 @@ const LARGEST: u64 = 1 << 20;
 
 /// Looks around in `folder`.
 pub async fn look(folder: &Path, context: &Context) -> Found {
-    let project = folder.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let mut found = Found {
         folder: folder.to_owned(),
         secrets: secrets(folder),
@@ -47,7 +46,7 @@ pub async fn look(folder: &Path, context: &Context) -> Found {
         lineages: lineages(Path::new("/etc/letsencrypt")),
         keys: keys(folder, context),
         region: region(context),
-        destination: destination(&project, context),
+        destination: destination(folder, context),
         ..Found::default()
     };
     containers(&mut found, context).await;
@@ -222,16 +221,16 @@ fn of_profile(text: &str, profile: &str) -> Option<String> {
     None
 }
 
-fn destination(project: &str, context: &Context) -> Destination {
+/// A mounted medium, else a folder of this machine: in one that is there, since only the last part of a path is made.
+fn destination(folder: &Path, context: &Context) -> Destination {
     if let Some(medium) = media::mounted().into_iter().next() {
         return Destination::Medium(medium.join("backups"));
     }
     let root = rustix::process::geteuid().is_root();
     let home = context.variable("HOME").map(PathBuf::from).filter(|home| home.is_absolute() && !root);
-    Destination::OwnDisk(match home {
-        Some(home) => home.join("mainstay-backups").join(project),
-        None => Path::new("/var/backups/mainstay").join(project),
-    })
+    let usual = if Path::new("/var/backups").is_dir() { "/var/backups" } else { "/var/lib" };
+    let parent = home.unwrap_or_else(|| usual.into());
+    Destination::OwnDisk(parent.join(format!("mainstay-{}", compose::project(folder))))
 }
 
 #[cfg(test)]

@@ -117,12 +117,8 @@ pub(super) fn spread(settings: &Settings, job: Job) -> u16 {
 /// A command for `/bin/sh`. Settings of the table itself (`PATH=…` on a line) would hold for lines of others too.
 fn command(settings: &Settings, words: &[&str]) -> String {
     let all = [settings.binary.as_str(), "--config", &settings.config, "--quiet"];
-    let mut text = String::new();
-    if !settings.secrets.is_empty() {
-        let file = shell_words::quote(&settings.home.variables);
-        text = format!("if [ -r {file} ]; then set -a; . {file}; set +a; fi; ");
-    }
-    text.push_str(&format!("PATH={PATH} "));
+    let file = shell_words::quote(&settings.home.variables);
+    let mut text = format!("if [ -r {file} ]; then set -a; . {file}; set +a; fi; PATH={PATH} ");
     if !settings.state_follows {
         let state = settings.state.folder().display().to_string();
         text.push_str(&format!("MAINSTAY_STATE={} ", shell_words::quote(&state)));

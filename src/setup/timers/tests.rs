@@ -199,7 +199,7 @@ async fn cron_where_systemd_does_not_run_and_an_error_where_neither_does() {
         panic!("{:?}", sketch.plan)
     };
     assert_eq!(*table, format!("MAILTO=ann\n{lines}").into_bytes());
-    assert!(lines.contains("\n*/15 * * * * PATH=") && lines.contains("\n@reboot PATH="), "{lines}");
+    assert!(lines.contains("\n*/15 * * * * if [ -r ") && lines.contains("\n@reboot if [ -r "), "{lines}");
     let again = plan(&host.settings, &host.survey(cron(&format!("x\n{lines}y\n"))).await, Aim::Cron, false).unwrap();
     assert!(again.plan.steps.is_empty(), "{:?}", again.plan);
 
@@ -329,7 +329,7 @@ fn variants() -> Vec<(String, Vec<File>)> {
 async fn systemd_finds_nothing_wrong_with_the_units() {
     let context = Context::real(std::env::vars_os().collect(), "/".into());
     if program::find("systemd-analyze", &context).is_none() {
-        println!("SKIPPED systemd_finds_nothing_wrong_with_the_units: no systemd-analyze");
+        println!("SKIPPED setup::timers::tests::systemd_finds_nothing_wrong_with_the_units: no systemd-analyze");
         return;
     }
     for (variant, files) in variants() {
@@ -356,7 +356,7 @@ async fn systemd_finds_nothing_wrong_with_the_units() {
 async fn systemd_comes_at_the_times_that_are_told() {
     let context = Context::real(std::env::vars_os().collect(), "/".into());
     if program::find("systemd-analyze", &context).is_none() {
-        println!("SKIPPED systemd_comes_at_the_times_that_are_told: no systemd-analyze");
+        println!("SKIPPED setup::timers::tests::systemd_comes_at_the_times_that_are_told: no systemd-analyze");
         return;
     }
     let repeats = [
