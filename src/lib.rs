@@ -19,6 +19,7 @@ pub mod backup;
 pub mod check;
 pub mod cli;
 pub mod error;
+pub mod overview;
 pub mod renew_cert;
 pub mod report;
 pub mod rules;

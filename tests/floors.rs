@@ -37,7 +37,15 @@ const ALONGSIDE: &[(&str, &str)] = &[
     ("system::acme", "system::http"),
     ("system::acme", "system::resolve"),
     ("system::acme", "system::tls"),
+    // A list or an object of somebody else's comes over the same connections as a site's page.
+    ("system::fetch", "system::http"),
+    ("system::fetch", "system::resolve"),
+    ("system::fetch", "system::tls"),
+    ("system::rdap", "system::fetch"),
     ("system::notify", "system::http"),
+    ("system::notify", "system::resolve"),
+    ("system::notify", "system::secret"),
+    ("system::notify", "system::tls"),
     ("system::certbot", "system::docker"),
     ("system::gunicorn", "system::docker"),
     ("system::nginx", "system::docker"),
@@ -61,6 +69,7 @@ const FOR_ALL_OF_SYSTEM: &[&str] = &[
 const OUTSIDE: &[(&str, u8)] = &[
     ("futures_util", 1),
     ("hyper", 1),
+    ("lettre", 1),
     ("rustix", 1),
     ("std::env", 1),
     ("std::fs", 1),
@@ -79,6 +88,7 @@ const OUTSIDE: &[(&str, u8)] = &[
     ("clap_complete", 5),
     ("clap_mangen", 5),
     ("indicatif", 5),
+    ("maud", 4),
 ];
 
 /// Names that say nothing about what is in a module.

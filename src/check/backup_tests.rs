@@ -122,6 +122,8 @@ impl Bed {
             backups,
             certificates: Vec::new(),
             schedules: Vec::new(),
+            hosts: Vec::new(),
+            domains: Vec::new(),
             only,
             skip: Vec::new(),
             wait: None,

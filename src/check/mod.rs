@@ -1,4 +1,4 @@
-//! `mainstay check`: looks at sites, backups, certificates and schedules and judges what it sees.
+//! `mainstay check`: looks at sites, backups, certificates, schedules and this machine and judges what it sees.
 //!
 //! A check is one file with a unit struct that implements [`Check`], and one line in [`REGISTRY`]. What several checks
 //! of one subject look at (a site's addresses, the TLS handshake and its answer, the nginx configuration; what a backup's
@@ -13,9 +13,16 @@ mod backup_tests;
 mod cause;
 mod certificate;
 mod clock;
+mod database_maintenance;
+mod domain_expiry;
 mod gunicorn_exposed;
 mod gunicorn_settings;
 mod gunicorn_trust;
+mod host;
+mod host_clock;
+mod host_containers;
+mod host_disk;
+mod host_updates;
 mod http_host;
 mod http_hsts;
 mod http_redirect;
@@ -54,6 +61,8 @@ use futures_util::future::BoxFuture;
 
 pub use backup::{Backup, BackupScope};
 pub use certificate::{Certificate, CertificateScope};
+pub use domain_expiry::{Domains, DomainsScope};
+pub use host::{Host, HostScope};
 pub use run::{has_work, run};
 pub use schedule::{Timetable, TimetableScope};
 pub use scope::Scope;
@@ -117,6 +126,10 @@ pub struct Registry {
     pub certificates: &'static [&'static dyn Check<Certificate>],
     /// About schedules.
     pub schedules: &'static [&'static dyn Check<Timetable>],
+    /// About the machine that mainstay runs on.
+    pub hosts: &'static [&'static dyn Check<Host>],
+    /// About the registration of domains.
+    pub domains: &'static [&'static dyn Check<Domains>],
 }
 
 /// Every check, in the order in which a person reads them.
@@ -143,7 +156,14 @@ pub static REGISTRY: Registry = Registry {
     ],
     backups: &[&backup_fresh::BackupFresh, &backup_secrets::BackupSecrets, &backup_repository::BackupRepository],
     certificates: &[&certificate::CertificateDue, &certificate::CertificateServed],
-    schedules: &[&schedule_drift::ScheduleDrift],
+    schedules: &[&schedule_drift::ScheduleDrift, &database_maintenance::DatabaseMaintenance],
+    hosts: &[
+        &host_disk::HostDisk,
+        &host_updates::HostUpdates,
+        &host_clock::HostClock,
+        &host_containers::HostContainers,
+    ],
+    domains: &[&domain_expiry::DomainExpiry],
 };
 
 impl Registry {
@@ -153,7 +173,8 @@ impl Registry {
         let all = sites.chain(self.backups.iter().map(|check| check.about()));
         let is_new = |about: &About| self.sites.iter().all(|check| check.id() != about.id);
         let certificates = self.certificates.iter().map(|check| check.about()).filter(is_new);
-        all.chain(certificates).chain(self.schedules.iter().map(|check| check.about()))
+        let all = all.chain(certificates).chain(self.schedules.iter().map(|check| check.about()));
+        all.chain(self.hosts.iter().map(|check| check.about())).chain(self.domains.iter().map(|check| check.about()))
     }
 }
 

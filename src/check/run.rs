@@ -42,7 +42,7 @@ const MENDABLE: &[&str] = &[
     "timeout",
 ];
 
-/// Looks at every site, backup, certificate and schedule and judges it; findings in the order of the settings and of the
+/// Looks at every site, backup, certificate, schedule, machine and domain and judges it; findings in the order of the settings and of the
 /// registry.
 ///
 /// With `settings.wait`, subjects whose failures a deploy can mend are looked at again until they pass or the time is up.
@@ -93,7 +93,10 @@ fn looks(settings: &Settings) -> Vec<Look> {
     let backups = looks_at(&settings.backups, REGISTRY.backups, settings);
     let certificates = looks_at(&settings.certificates, REGISTRY.certificates, settings);
     let schedules = looks_at(&settings.schedules, REGISTRY.schedules, settings);
-    sites.into_iter().chain(backups).chain(certificates).chain(schedules).collect()
+    let hosts = looks_at(&settings.hosts, REGISTRY.hosts, settings);
+    let domains = looks_at(&settings.domains, REGISTRY.domains, settings);
+    let jobs = sites.into_iter().chain(backups).chain(certificates).chain(schedules);
+    jobs.chain(hosts).chain(domains).collect()
 }
 
 fn looks_at<S: Subject>(subjects: &[S], checks: &[&'static dyn Check<S>], settings: &Settings) -> Vec<Look> {

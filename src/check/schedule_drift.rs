@@ -41,20 +41,20 @@ impl Check<Timetable> for ScheduleDrift {
 #[cfg(feature = "aws")]
 async fn look(scope: &TimetableScope<'_>) -> Vec<Finding> {
     use crate::{
-        rules::schedule_drift::judge,
-        schedule::{self, inventory, undeployed},
+        rules::{instance_store, schedule_drift::judge, schedule_rights},
+        schedule::{self, besides, undeployed},
     };
 
-    let Timetable { schedule, settings } = scope.timetable;
+    let Timetable { schedule, settings, .. } = scope.timetable;
     let now = scope.context.clock.now();
-    // What comes late is told one by one here.
     let settings = schedule::Settings { schedules: vec![schedule.clone()], yes: true, ..(**settings).clone() };
-    let seen = inventory(&settings, now, scope.context).await;
+    let seen = scope.inventory().await;
     let mut findings = Vec::new();
-    for blind in seen.findings.into_iter().filter(|finding| finding.data.contains_key("region")) {
+    let (stores, rights) = besides(schedule, seen).await;
+    for blind in seen.findings.iter().filter(|finding| finding.data.contains_key("region")).cloned() {
         findings.push(Finding { id: ID, ..blind });
     }
-    let rows: Vec<_> = seen.entries.into_iter().map(|entry| entry.judgement).collect();
+    let rows: Vec<_> = seen.entries.iter().map(|entry| entry.judgement.clone()).collect();
     // Where something could not be seen, that nothing belongs to it is not known.
     if !rows.is_empty() || findings.is_empty() {
         let judged = judge(&schedule.name, &schedule.calendar, &rows, now);
@@ -62,6 +62,8 @@ async fn look(scope: &TimetableScope<'_>) -> Vec<Finding> {
             judged.into_iter().filter(|finding| findings.is_empty() || !finding.status.is_fine()).collect::<Vec<_>>(),
         );
     }
+    findings.extend(instance_store::judge(&schedule.name, &rows, &stores));
+    findings.extend(schedule_rights::judge(&schedule.name, &rights));
     if schedule.deploy.is_some() {
         findings.extend(deployed(&schedule.name, undeployed(&settings, scope.context).await));
     }

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, path::PathBuf, time::Duration};
 use rustls::pki_types::CertificateDer;
 use url::Url;
 
-use super::{Backup, Certificate, Timetable};
+use super::{Backup, Certificate, Domains, Host, Timetable};
 use crate::report::Status;
 
 /// Everything one `mainstay check` run was asked to do.
@@ -19,6 +19,10 @@ pub struct Settings {
     pub certificates: Vec<Certificate>,
     /// The schedules, in the same order.
     pub schedules: Vec<Timetable>,
+    /// This machine, where it is to be looked at.
+    pub hosts: Vec<Host>,
+    /// Domains, where their registries are to be asked.
+    pub domains: Vec<Domains>,
     /// Check ids, or their first words, to run; all when empty.
     pub only: Vec<String>,
     /// Check ids, or their first words, to leave out.

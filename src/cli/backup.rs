@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use super::{
     Done,
     args::{
-        BackupCommand, BackupDrillArgs, BackupInitArgs, BackupListArgs, BackupPruneArgs, BackupVerifyArgs, Cli, From,
+        BackupCommand, BackupCreateArgs, BackupDrillArgs, BackupInitArgs, BackupListArgs, BackupPruneArgs,
+        BackupVerifyArgs, Cli, From,
     },
     config,
     confirm::confirm,
@@ -31,28 +32,21 @@ pub(super) async fn run(command: &BackupCommand, cli: &Cli, console: &Console, c
     let started = context.clock.now();
     let mut report = Report::new(command.name(), host(), started);
     let job = Job { command, cli, console, context };
-    match command {
-        BackupCommand::Create(args) => {
-            let request = backup::Create {
-                dry_run: args.dry_run,
-                if_changed: args.if_changed,
-                accept_smaller: args.accept_smaller,
-            };
-            backup::create(&job.settings(&args.names)?, request, &mut report, context).await?;
-        }
-        BackupCommand::Drill(args) => job.drill(args, &mut report).await?,
-        BackupCommand::Init(args) => job.init(args, &mut report).await?,
+    let done = match command {
+        BackupCommand::Create(args) => job.create(args, &mut report).await,
+        BackupCommand::Drill(args) => job.drill(args, &mut report).await,
+        BackupCommand::Init(args) => job.init(args, &mut report).await,
         BackupCommand::Keygen(args) => {
             let file = args.file.clone().unwrap_or_else(|| PathBuf::from("mainstay-identity.txt"));
-            backup::keygen(&context.folder.join(file), started, &mut report)?;
+            backup::keygen(&context.folder.join(file), started, &mut report)
         }
-        BackupCommand::List(args) => job.list(args, &mut report).await?,
-        BackupCommand::Prune(args) => job.prune(args, &mut report).await?,
-        BackupCommand::Restore(args) => job.restore(args, &mut report).await?,
-        BackupCommand::Verify(args) => job.verify(args, &mut report).await?,
-    }
+        BackupCommand::List(args) => job.list(args, &mut report).await,
+        BackupCommand::Prune(args) => job.prune(args, &mut report).await,
+        BackupCommand::Restore(args) => job.restore(args, &mut report).await,
+        BackupCommand::Verify(args) => job.verify(args, &mut report).await,
+    };
     report.took = super::elapsed(started, context);
-    Ok(Done::Report(Box::new(report)))
+    Ok(Done::Report(Box::new(report.of(done, context.cancel.state().signal)?)))
 }
 
 /// One subcommand with what it may use.
@@ -99,6 +93,12 @@ impl Job<'_> {
                 Ok((Holding::configured(&settings, self.context)?, Some(settings)))
             }
         }
+    }
+
+    async fn create(self, args: &BackupCreateArgs, report: &mut Report) -> Result<()> {
+        let request =
+            backup::Create { dry_run: args.dry_run, if_changed: args.if_changed, accept_smaller: args.accept_smaller };
+        backup::create(&self.settings(&args.names)?, request, report, self.context).await
     }
 
     async fn list(self, args: &BackupListArgs, report: &mut Report) -> Result<()> {

@@ -9,14 +9,18 @@ mod confirm;
 pub mod console;
 pub mod exit;
 mod hidden;
+mod history;
 mod init;
 #[cfg(feature = "aws")]
 mod lambda;
+mod notify;
 pub mod output;
 mod progress;
+mod record;
 pub mod reference;
 pub mod render;
 mod renew_cert;
+mod report;
 mod schedule;
 pub mod settings;
 mod signals;
@@ -80,17 +84,27 @@ pub async fn run(arguments: Vec<OsString>, mut context: Context) -> u8 {
             return fail(&error, &[Output::fallback(cli.global.format, &cli.global.outputs)], &view, &person, &context);
         }
     };
+    let recorder = record::Recorder::begin(&cli, &console, &context);
     let done = tokio::select! {
         biased;
         () = context.cancel.raised(cli.command.patience()) => Err(Error::new(Kind::Interrupted, "finish").because("a signal ended the run")),
-        done = dispatch(&cli, &console, &context) => done,
+        done = dispatch(&cli, &console, &view, &context) => done,
     };
-    match done.map(|done| deliver(done, &outputs, &view, &context)) {
+    let code = match done.as_ref().map(|done| deliver(done, &outputs, &view, &context)) {
         Ok(Ok(code)) => code,
         // What is written already stays: the error is for the person only.
         Ok(Err(error)) => show(&error, &outputs, &person, &context),
-        Err(error) => fail(&error, &outputs, &view, &person, &context),
+        Err(error) => fail(error, &outputs, &view, &person, &context),
+    };
+    if let Some(recorder) = recorder {
+        let ended = match &done {
+            Ok(Done::Report(report) | Done::Data { report, .. }) => Ok(&**report),
+            Ok(Done::Text(_)) => return code,
+            Err(error) => Err(error),
+        };
+        recorder.end(&ended, code, &context).await;
     }
+    code
 }
 
 /// What a command leaves to be written.
@@ -108,10 +122,10 @@ enum Done {
     Text(String),
 }
 
-async fn dispatch(cli: &Cli, console: &Console, context: &Context) -> Result<Done> {
+async fn dispatch(cli: &Cli, console: &Console, view: &View, context: &Context) -> Result<Done> {
     let mut first = Report::new(cli.command.name(), host(), context.clock.now());
     renew_cert::first(cli, context, &mut first).await;
-    let mut done = perform(cli, console, context).await?;
+    let mut done = perform(cli, console, view, context).await?;
     if let Done::Report(report) | Done::Data { report, .. } = &mut done {
         report.findings.splice(0..0, first.findings);
         report.outcomes.splice(0..0, first.outcomes);
@@ -119,15 +133,17 @@ async fn dispatch(cli: &Cli, console: &Console, context: &Context) -> Result<Don
     Ok(done)
 }
 
-async fn perform(cli: &Cli, console: &Console, context: &Context) -> Result<Done> {
+async fn perform(cli: &Cli, console: &Console, view: &View, context: &Context) -> Result<Done> {
     match &cli.command {
         Command::Backup(args) => backup::run(&args.command, cli, console, context).await,
         Command::Check(args) => check(args, cli, context).await,
         Command::Init(args) => init::run(args, cli, context).await,
         Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
+        Command::Report(args) => report::run(args, cli, view, context).await,
         Command::Schedule(args) => schedule::run(args, cli, console, context).await,
         Command::Timers(args) => timers::run(args, cli, context).await,
-        Command::Config(args) => configure(args.command, cli, context),
+        Command::History(args) => history::run(args, cli, view, context),
+        Command::Config(args) => configure(args.command, cli, context).await,
         Command::Completions { shell } => {
             Ok(Done::Text(String::from_utf8_lossy(&reference::completions(*shell)).into_owned()))
         }
@@ -153,9 +169,8 @@ async fn check(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<Done> {
 
 /// What `check` shall do: the command line over the file. Addresses alone need no file, so a wrong one is no hindrance.
 fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<check::Settings> {
-    let only_addresses = !args.targets.is_empty() && args.targets.iter().all(|target| target.contains("://"));
     let loaded = match &cli.global.config {
-        None if only_addresses => None,
+        None if args.only_addresses() => None,
         explicit => config::load(explicit.as_deref(), context)?,
     };
     warn(loaded.as_ref());
@@ -166,7 +181,8 @@ fn check_settings(args: &CheckArgs, cli: &Cli, context: &Context) -> Result<chec
 /// What the operator should know of the file, although it can be used.
 fn warn(loaded: Option<&Loaded>) {
     for warning in loaded.iter().flat_map(|loaded| &loaded.warnings) {
-        anstream::eprintln!("warning: {}", render::visible(&warning.to_string()));
+        // A pipe that nobody reads any more ends no run.
+        let _ = writeln!(anstream::stderr(), "warning: {}", render::visible(&warning.to_string()));
     }
 }
 
@@ -180,7 +196,7 @@ fn configuration(cli: &Cli, context: &Context) -> Result<Loaded> {
     })
 }
 
-fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Done> {
+async fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Done> {
     if command == ConfigCommand::Schema {
         let schema = serde_json::to_string_pretty(&config::schema());
         return Ok(Done::Text(schema.unwrap_or_default() + "\n"));
@@ -195,6 +211,9 @@ fn configure(command: ConfigCommand, cli: &Cli, context: &Context) -> Result<Don
     }
     let mut report = Report::new("config check", host(), started);
     report.findings = config::check(&loaded, context);
+    if command == (ConfigCommand::Check { notify: true }) {
+        report.findings.extend(notify::test(&loaded, context).await);
+    }
     report.took = elapsed(started, context);
     Ok(Done::Report(Box::new(report)))
 }
@@ -237,17 +256,21 @@ fn view(cli: &Cli, console: &Console, context: &Context) -> View {
 }
 
 /// Writes what a command left and returns the exit code.
-fn deliver(done: Done, outputs: &[Output], view: &View, context: &Context) -> Result<u8> {
+fn deliver(done: &Done, outputs: &[Output], view: &View, context: &Context) -> Result<u8> {
     let mut stdout = std::io::stdout();
     match done {
-        Done::Text(text) => output::print(&mut stdout, &text).map(|()| 0),
+        Done::Text(text) => output::print(&mut stdout, text).map(|()| 0),
         Done::Data { text, report } => {
-            output::deliver_data(outputs, &context.folder, &mut stdout, &text, &report, view)?;
-            Ok(exit::of_report(&report, output::on_stdout(outputs)))
+            output::deliver_data(outputs, &context.folder, &mut stdout, text, report, view)?;
+            Ok(exit::of_report(report, output::on_stdout(outputs)))
         }
         Done::Report(report) => {
-            output::deliver(outputs, &context.folder, &mut stdout, &report, view)?;
-            Ok(exit::of_report(&report, output::on_stdout(outputs)))
+            let written = output::deliver(outputs, &context.folder, &mut stdout, report, view);
+            // With a terminal that is closed comes a signal, and its code says more than that nobody reads.
+            if report.interrupted.is_none() {
+                written?;
+            }
+            Ok(exit::of_report(report, output::on_stdout(outputs)))
         }
     }
 }
@@ -287,6 +310,8 @@ fn log(verbose: u8, console: &Console, context: &Context) {
         .with_env_filter(filter)
         .with_ansi(console::colours(style::Choice::Auto, console.stderr, context))
         .with_writer(std::io::stderr)
+        // It would be told on the very stream that cannot be written to, and that is a panic.
+        .log_internal_errors(false)
         .try_init();
 }
 

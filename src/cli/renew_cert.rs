@@ -26,18 +26,24 @@ const GUARDIAN: Duration = Duration::from_secs(300);
 pub(super) async fn run(args: &RenewCertArgs, cli: &Cli, context: &Context) -> Result<Done> {
     let started = context.clock.now();
     let mut report = Report::new("renew-cert", host(), started);
-    if args.recover {
-        let state = state(cli, context)?;
-        if args.dry_run {
-            report.findings.extend(outage::unfinished(&state, context)?);
-        } else if !recover(&state, cli, context, &mut report).await? {
-            report.findings.push(Finding::pass("renew-cert.outage", "", "nothing is owed a start"));
-        }
-    } else {
-        work(args, cli, &mut report, context).await?;
-    }
+    let done = match args.recover {
+        true => replay(args, cli, &mut report, context).await,
+        false => work(args, cli, &mut report, context).await,
+    };
     report.took = elapsed(started, context);
-    interrupted(context).map_or(Ok(Done::Report(Box::new(report))), Err)
+    let report = report.of(done.and_then(|()| interrupted(context)), context.cancel.state().signal)?;
+    Ok(Done::Report(Box::new(report)))
+}
+
+/// `--recover`.
+async fn replay(args: &RenewCertArgs, cli: &Cli, report: &mut Report, context: &Context) -> Result<()> {
+    let state = state(cli, context)?;
+    if args.dry_run {
+        report.findings.extend(outage::unfinished(&state, context)?);
+    } else if !recover(&state, cli, context, report).await? {
+        report.findings.push(Finding::pass("renew-cert.outage", "", "nothing is owed a start"));
+    }
+    Ok(())
 }
 
 /// Everything but `--recover`.
@@ -48,12 +54,12 @@ async fn work(args: &RenewCertArgs, cli: &Cli, report: &mut Report, context: &Co
     settings.lock_wait = cli.global.lock_wait;
     settings.command = command(args);
     // What a run that was cut off owes comes first; a rehearsal only tells it.
-    match args.dry_run {
-        true => report.findings.extend(outage::unfinished(&settings.state, context)?),
-        false if matches!(settings.state.owed()?, Peek::Unfinished(_)) => {
-            recover(&settings.state, cli, context, report).await?;
-        }
-        false => {}
+    if args.dry_run {
+        report.findings.extend(outage::unfinished(&settings.state, context)?);
+    } else if !renew_cert::wait_for_others(&settings, report, context).await? {
+        return Ok(());
+    } else if matches!(settings.state.owed()?, Peek::Unfinished(_)) {
+        recover(&settings.state, cli, context, report).await?;
     }
     let mend = match (args.repair, args.rollback) {
         (true, _) => Some(Mend::Newest),
@@ -140,8 +146,9 @@ fn state(cli: &Cli, context: &Context) -> Result<State> {
 }
 
 /// The end of a run that a signal came to: everything owed has been put back.
-fn interrupted(context: &Context) -> Option<Error> {
-    context.cancel.is_raised().then(|| {
-        Error::new(Kind::Interrupted, "finish").because("a signal ended the run, after everything owed was started")
-    })
+fn interrupted(context: &Context) -> Result<()> {
+    if context.cancel.is_raised() {
+        return Err(Error::new(Kind::Interrupted, "finish").because("a signal came, and everything owed was started"));
+    }
+    Ok(())
 }

@@ -44,11 +44,6 @@ pub(super) async fn judge(
     let mut is_down = false;
     if let Some(outage) = attempt.outage {
         (downtime, is_down) = (outage.downtime, !outage.back);
-        // A signal ends the run without a report; this must be heard all the same.
-        for finding in outage.findings.iter().filter(|finding| is_down && finding.status == Status::Fail) {
-            let fix = finding.fix.as_deref().unwrap_or_default();
-            context.progress.say(&format!("{}: {fix}", finding.summary));
-        }
         report.outcomes.extend(outage.outcomes);
         report.findings.extend(outage.findings);
     }
@@ -128,7 +123,7 @@ pub(super) async fn judge(
         Ok(ended) => {
             if let Some(said) = failed_hook(&ended.text) {
                 report.findings.push(
-                    Finding::warn(RENEW, name, format!("renewed, and a hook of the renewal file failed: {said}"))
+                    Finding::warn(RENEW, name, format!("renewed, and a hook that certbot runs failed: {said}"))
                         .fix(Word::Hook.fix())
                         .data("reason", Word::Hook.word()),
                 );

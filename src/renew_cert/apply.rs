@@ -13,7 +13,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     report::{Finding, Outcome, Report, State, Status},
-    rules::renewal::{Failures, Permission, Trouble, Way, Word, read},
+    rules::renewal::{Failures, Permission, Ports, Trouble, Way, Word, read},
     system::{
         Context,
         certbot::{self, Ended},
@@ -290,11 +290,11 @@ impl Run<'_> {
     ) -> std::result::Result<Ended, (Trouble, String)> {
         let Work { certificate, .. } = self.work;
         let arguments = arguments(certificate, self.survey, self.way, rehearsal);
-        let container = match held {
-            Held::Beside(helper) => helper.container(),
-            Held::Within(outage) => outage.certbot().container(),
+        let (container, ports) = match held {
+            Held::Beside(helper) => (helper.container(), Ports::Closed),
+            Held::Within(outage) => (outage.certbot().container(), Ports::Published),
         };
-        let command = certbot::command(&certificate.certbot, &arguments, &container, certificate.deadline);
+        let command = certbot::command(&certificate.certbot, &arguments, (&container, ports), certificate.deadline);
         let answer = match held {
             Held::Beside(helper) => helper.run(command, context).await,
             Held::Within(outage) => outage.run(command, context).await,

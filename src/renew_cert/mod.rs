@@ -30,7 +30,10 @@ use crate::{
     error::{Error, Kind, Result},
     report::{Finding, Report},
     rules::renewal::judge_served,
-    system::{Context, state::Lock},
+    system::{
+        Context,
+        state::{Journal, Lock, Peek, Refusal},
+    },
 };
 
 /// What a run was asked to do besides.
@@ -69,20 +72,38 @@ pub async fn renew(settings: &Settings, request: Request, report: &mut Report, c
         }
         free.push(certificate);
     }
-    context.progress.begin("looking", Some(free.len() as u64));
-    let surveys = join_all(free.iter().map(|certificate| async {
-        let survey = Survey::of(certificate, &settings.state, Ask::WhenStale, context).await;
-        context.progress.advance(1);
-        survey
-    }))
-    .await;
-    context.progress.end();
+    let surveys = loop {
+        context.progress.begin("looking", Some(free.len() as u64));
+        let surveys = join_all(free.iter().map(|certificate| async {
+            let survey = Survey::of(certificate, &settings.state, Ask::WhenStale, context).await;
+            context.progress.advance(1);
+            survey
+        }))
+        .await;
+        context.progress.end();
+        // What was seen while another run had the site stopped is of no use.
+        match settings.state.owed() {
+            Ok(Peek::AtWork(_)) if !request.dry_run => {
+                if !wait_for_others(settings, report, context).await? {
+                    return Ok(());
+                }
+            }
+            _ => break surveys,
+        }
+    };
     for (certificate, survey) in free.into_iter().zip(surveys) {
         let done = match survey {
             Ok(survey) => one(settings, certificate, request, survey, report, context).await,
             Err(error) => Err(error),
         };
         match done {
+            // Another run was a moment earlier.
+            Err(error) if error.kind == Kind::Locked => {
+                report.locked = true;
+                let finding = Finding::skip(RENEW, &certificate.name, format!("{OTHER} is at work"));
+                let finding = finding.cause(error.why.join(": ")).data("reason", "locked");
+                report.findings.push(error.hints.into_iter().fold(finding, Finding::fix));
+            }
             Err(error) if error.kind != Kind::Interrupted => {
                 report.findings.push(Finding::of_error(RENEW, &certificate.name, &error))
             }
@@ -93,6 +114,29 @@ pub async fn renew(settings: &Settings, request: Request, report: &mut Report, c
         }
     }
     Ok(())
+}
+
+/// Waits for another run that has stopped the site for its renewal, as long as `--lock-wait` says: nothing can be proved or
+/// compared meanwhile. Whether it is over; else the report says so of every certificate.
+///
+/// # Errors
+///
+/// The journal cannot be read, or a signal ended the wait.
+pub async fn wait_for_others(settings: &Settings, report: &mut Report, context: &Context) -> Result<bool> {
+    let Peek::AtWork(_) = settings.state.owed()? else { return Ok(true) };
+    match Journal::open(&settings.state, &settings.command, settings.lock_wait, context).await {
+        Ok(journal) => {
+            drop(journal);
+            Ok(true)
+        }
+        Err(Refusal::Failed(error)) => Err(error),
+        Err(refusal) => {
+            report.locked = true;
+            let told = |certificate: &Certificate| refusal.clone().finding(RENEW, &certificate.name, OTHER);
+            report.findings.extend(settings.certificates.iter().map(told));
+            Ok(false)
+        }
+    }
 }
 
 /// What `check` says of a certificate: whether it is due. Nothing is asked of an authority.
@@ -182,5 +226,7 @@ async fn lock(
 pub const DUE: &str = "certificate.due";
 /// Whether its files are as certbot leaves them.
 const LINEAGE: &str = "certificate.lineage";
+/// The run whose outage is waited for.
+const OTHER: &str = "another run that has stopped the site for its renewal";
 /// What came of a renewal.
 const RENEW: &str = "certificate.renew";

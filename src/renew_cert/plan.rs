@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     report::{Finding, Plan, Risk, Status, Step},
-    rules::renewal::{Call, Form, Kind, Need, Permission, Reason, Way, caller, need},
+    rules::renewal::{Call, Conf, Form, Kind, Need, Permission, Ports, Reason, Way, caller, need, wrap},
     system::{Context, acme::LETS_ENCRYPT, certbot, state::Lineage},
 };
 
@@ -103,7 +103,8 @@ pub(super) async fn plan(
         }
     }
     plan.notes.extend(choice.notes.iter().cloned());
-    plan.notes.extend(hooks(&survey).into_iter().filter(|_| intent != Intent::Nothing || request.explain));
+    plan.notes
+        .extend(own_ways(certificate, &survey).into_iter().filter(|_| intent != Intent::Nothing || request.explain));
     if request.explain {
         plan.notes.extend(explain(certificate, &survey));
     }
@@ -306,7 +307,8 @@ fn steps(
     let (action, why, rehearse) = what;
     let lineage = &survey.lineage;
     let call = |way| {
-        let mut words = certificate.certbot.clone();
+        let ports = if way == Way::Standalone { Ports::Published } else { Ports::Closed };
+        let mut words = wrap(&certificate.certbot, "certbot", ports);
         words.extend(arguments(certificate, survey, way, action == Action::Rehearse));
         shell_words::join(words)
     };
@@ -381,15 +383,17 @@ pub(super) fn would_stop(preflight: &Preflight) -> String {
     }
 }
 
-fn hooks(survey: &Survey) -> Vec<String> {
+/// What certbot does by itself, and what its renewal file wants besides.
+fn own_ways(certificate: &Certificate, survey: &Survey) -> Vec<String> {
     let conf = survey.stored.as_ref().and_then(|stored| stored.conf.as_ref().ok());
-    let told = |(key, hook): (&str, String)| {
-        let stops =
-            ["stop", "down", "kill", "pause"].iter().any(|word| hook.split_whitespace().any(|other| other == *word));
-        let more = if stops { "; it stops something: take it out, mainstay does what is needed" } else { "" };
-        format!("certbot will run the `{key}` of its renewal file: {hook}{more}")
-    };
-    conf.map(|conf| conf.hooks()).unwrap_or_default().into_iter().map(told).collect()
+    let mut hooks = conf.map(|conf| conf.hooks()).unwrap_or_default();
+    hooks.extend(certbot::hooks(&certificate.directory));
+    hooks.sort_by_key(|hook| hook.moment);
+    let mut notes: Vec<String> = hooks.iter().map(ToString::to_string).collect();
+    if conf.is_some_and(Conf::is_left_alone) {
+        notes.push("its renewal file says `autorenew = False`, which holds for certbot's own runs only".to_owned());
+    }
+    notes
 }
 
 fn target(certificate: &Certificate) -> String {

@@ -23,6 +23,12 @@ pub(super) fn due(certificate: &Certificate, survey: &Survey) -> Option<Finding>
         .data("due", decision.at.to_string())
         .data("not_after", decision.until.to_string())
         .data("days_left", decision.left.as_hours().div_euclid(24));
+    let finding = match survey.current().and_then(|version| version.validity) {
+        Some(validity) => {
+            finding.data("lifetime_days", (validity.until.duration_since(validity.from).as_secs() + 1) / 86_400)
+        }
+        None => finding,
+    };
     let finding = match survey.record.ari.as_ref().and_then(|memory| memory.drawn.as_ref()) {
         Some(drawn) => {
             finding.data("ari", json!({"start": drawn.window.start, "end": drawn.window.end, "drawn": drawn.moment}))

@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{Finding, Plan, Status};
+use crate::error::{Error, Kind, Result};
 
 /// The schema of the JSON report. Raised when a field changes its meaning or goes; new fields do not raise it.
 pub const SCHEMA: u32 = 1;
@@ -27,7 +28,7 @@ pub struct Outcome {
 }
 
 /// What came of a step.
-#[derive(Clone, Copy, Debug, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Deserialize, Eq, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
     /// It was done.
@@ -41,7 +42,8 @@ pub enum State {
 }
 
 /// How many findings there are of each status.
-#[derive(Clone, Copy, Debug, Default, Eq, PartialEq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Deserialize, Eq, PartialEq, Serialize)]
+#[serde(default)]
 pub struct Counts {
     /// Right.
     pub pass: usize,
@@ -76,6 +78,8 @@ pub struct Report {
     pub result: Option<Value>,
     /// What a person reads besides: a table, a sheet to print. Programs have the same in `result`.
     pub text: Option<String>,
+    /// The number of the signal that ended the run before it was done; [`Report::of`] sets it.
+    pub interrupted: Option<u8>,
     /// Whether something was left undone because another run holds its lock.
     pub locked: bool,
     /// Whether a warning counts as a failure (`--strict`).
@@ -95,9 +99,29 @@ impl Report {
             outcomes: Vec::new(),
             result: None,
             text: None,
+            interrupted: None,
             locked: false,
             strict: false,
         }
+    }
+
+    /// This report of work that ended so, where something is in it also of work that `signal` has cut short: what was done
+    /// until then is written, and the exit code is the signal's.
+    ///
+    /// # Errors
+    ///
+    /// What ended the work, where there is nothing to tell besides, or where it was no signal.
+    pub fn of(mut self, work: Result<()>, signal: Option<u8>) -> Result<Self> {
+        let error = match work {
+            Ok(()) => return Ok(self),
+            Err(error) if error.kind != Kind::Interrupted => return Err(error),
+            Err(error) if self.findings.is_empty() && self.outcomes.is_empty() => return Err(error),
+            Err(error) => error,
+        };
+        // As of one that nobody counted: SIGINT.
+        self.interrupted = Some(signal.unwrap_or(2));
+        self.findings.push(cut_short(error));
+        Ok(self)
     }
 
     /// Adds the steps and notes of a plan to those that are there already: a command may work on several things.
@@ -148,8 +172,11 @@ impl Report {
     /// The exit code of a run that ended with this report: the only mapping from results to a code.
     ///
     /// 0 nothing failed, 1 something did (with `strict` also a warning), 3 something could not be determined, 4 something
-    /// was left undone because another run holds its lock.
+    /// was left undone because another run holds its lock, 128 + N the signal N ended it.
     pub fn exit(&self) -> u8 {
+        if let Some(signal) = self.interrupted {
+            return 128 + signal;
+        }
         match self.status() {
             Status::Fail => 1,
             _ if self.locked => 4,
@@ -160,6 +187,9 @@ impl Report {
 
     /// The same for the plugin convention of Nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     pub fn nagios_exit(&self) -> u8 {
+        if let Some(signal) = self.interrupted {
+            return 128 + signal;
+        }
         match self.status() {
             Status::Fail => 2,
             _ if self.locked => 3,
@@ -168,6 +198,16 @@ impl Report {
             Status::Unknown => 3,
         }
     }
+}
+
+/// What a run that a signal has ended tells of itself.
+fn cut_short(error: Error) -> Finding {
+    let finding = Finding::unknown("run.interrupted", "", "a signal ended the run: what is not told here was not done");
+    // What the summary does not say already.
+    let why: Vec<String> = error.why.into_iter().filter(|why| !why.starts_with("a signal ")).collect();
+    let finding = if why.is_empty() { finding } else { finding.cause(why.join(": ")) };
+    let hint = error.hints.into_iter().next().unwrap_or_else(|| "run it again".to_owned());
+    finding.fix(hint).data("reason", "signal")
 }
 
 #[cfg(test)]
@@ -241,5 +281,20 @@ mod tests {
             fix: None,
         });
         assert_eq!((report.status(), report.exit()), (Status::Fail, 1));
+    }
+
+    #[test]
+    fn a_signal_ends_a_run_with_its_code_and_with_what_was_done() {
+        let interrupted =
+            || Err(Error::new(Kind::Interrupted, "finish").because("a signal ended the run").hint("go on"));
+        let nothing = report(&[]).of(interrupted(), Some(15));
+        assert_eq!(nothing.unwrap_err().kind, Kind::Interrupted, "an error tells as much");
+        let cut = report(&[Status::Pass]).of(interrupted(), Some(15)).unwrap();
+        assert_eq!((cut.exit(), cut.nagios_exit(), cut.status()), (143, 143, Status::Unknown));
+        let told = cut.findings.last().unwrap();
+        assert_eq!((told.id, told.cause.as_deref(), told.fix.as_deref()), ("run.interrupted", None, Some("go on")));
+        let failed = report(&[Status::Pass]).of(Err(Error::new(Kind::Failed, "finish")), Some(15));
+        assert_eq!(failed.unwrap_err().kind, Kind::Failed);
+        assert_eq!(report(&[Status::Pass]).of(Ok(()), Some(15)).unwrap().exit(), 0, "it was done before");
     }
 }

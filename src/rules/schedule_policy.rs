@@ -35,6 +35,10 @@ pub struct Fleet {
     pub account: String,
     /// The machines.
     pub machines: Vec<Machines>,
+    /// The KMS keys that encrypt volumes of its instances, as ARNs; `None` where nobody could look.
+    pub keys: Option<Vec<String>>,
+    /// Whether `check` looks at the upkeep of databases.
+    pub upkeep: bool,
 }
 
 /// How schedules are handed to EventBridge Scheduler.
@@ -52,10 +56,19 @@ pub struct Handed {
     pub queue: Option<String>,
 }
 
+/// Who applies schedules.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+enum Who {
+    /// A person or a host, who also sets overrides and checks.
+    Person,
+    /// The function, which only applies.
+    Function,
+}
+
 impl Fleet {
     /// Whoever applies schedules from a host; `roles` are those of other accounts that it takes on.
     pub fn host(&self, roles: &[String]) -> Value {
-        let mut statements = self.statements(true);
+        let mut statements = self.statements(Who::Person);
         if !roles.is_empty() {
             let only =
                 json!({ "Sid": "OtherAccounts", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": roles });
@@ -66,7 +79,7 @@ impl Fleet {
 
     /// The function's own role: the same, and its log. It sets no override: people do.
     pub fn function(&self, roles: &[String], function: &str, region: &str) -> Value {
-        let mut statements = self.statements(false);
+        let mut statements = self.statements(Who::Function);
         if !roles.is_empty() {
             statements.push(
                 json!({ "Sid": "OtherAccounts", "Effect": "Allow", "Action": "sts:AssumeRole", "Resource": roles }),
@@ -88,7 +101,11 @@ impl Fleet {
                 "Action": "lambda:InvokeFunction",
                 "Resource": [function, format!("{function}:*")],
             })],
-            None => self.switches(),
+            None => {
+                let mut statements = self.switches();
+                statements.extend(self.grants());
+                statements
+            }
         };
         if let Some(queue) = &handed.queue {
             statements
@@ -143,47 +160,64 @@ impl Fleet {
         ])
     }
 
-    /// What a start needs besides where a key of the account's own encrypts volumes: EC2 makes a grant on behalf of whoever
-    /// starts the instance.
+    /// What a start may need besides, where the keys of the volumes are not known: EC2 makes a grant on behalf of whoever
+    /// starts an instance whose volumes a key of one's own encrypts.
     pub fn volumes(&self) -> Option<Value> {
-        let mut regions: Vec<&String> = self.of(Service::Ec2).flat_map(|machines| &machines.regions).collect();
-        regions.sort_unstable();
-        regions.dedup();
-        if regions.is_empty() {
+        if self.keys.is_some() {
             return None;
         }
-        let keys: Vec<String> = regions
-            .iter()
-            .map(|region| format!("arn:{}:kms:{region}:{}:key/*", self.partition, self.account))
-            .collect();
-        let via: Vec<String> = regions.iter().map(|region| format!("ec2.{region}.amazonaws.com")).collect();
-        Some(policy(vec![json!({
+        let regions = self.regions(Service::Ec2);
+        let any = |region: &String| format!("arn:{}:kms:{region}:{}:key/*", self.partition, self.account);
+        let keys: Vec<String> = regions.iter().map(|region| any(region)).collect();
+        (!keys.is_empty()).then(|| policy(vec![self.grant(&keys)]))
+    }
+
+    /// The same for the keys that the volumes have.
+    fn grants(&self) -> Option<Value> {
+        self.keys.as_ref().filter(|keys| !keys.is_empty()).map(|keys| self.grant(keys))
+    }
+
+    /// Only for EC2, and only such grants as a service of Amazon makes (KMS Developer Guide, "Allowing Amazon services to use
+    /// grants"; EC2 User Guide, "Requirements for Amazon EBS encryption").
+    fn grant(&self, keys: &[String]) -> Value {
+        let domain = if self.partition == "aws-cn" { "amazonaws.com.cn" } else { "amazonaws.com" };
+        let via: Vec<String> =
+            self.regions(Service::Ec2).iter().map(|region| format!("ec2.{region}.{domain}")).collect();
+        json!({
             "Sid": "StartWithEncryptedVolumes",
             "Effect": "Allow",
             "Action": "kms:CreateGrant",
             "Resource": keys,
             "Condition": { "Bool": { "kms:GrantIsForAWSResource": "true" }, "StringEquals": { "kms:ViaService": via } },
-        })]))
+        })
+    }
+
+    fn regions(&self, service: Service) -> Vec<&String> {
+        let mut regions: Vec<&String> = self.of(service).flat_map(|machines| &machines.regions).collect();
+        regions.sort_unstable();
+        regions.dedup();
+        regions
     }
 
     fn of(&self, service: Service) -> impl Iterator<Item = &Machines> {
         self.machines.iter().filter(move |machines| machines.rds == (service == Service::Rds))
     }
 
-    fn statements(&self, overrides: bool) -> Vec<Value> {
+    fn statements(&self, who: Who) -> Vec<Value> {
         let mut statements = Vec::new();
-        let regions = |service| {
-            let mut regions: Vec<&String> = self.of(service).flat_map(|machines| &machines.regions).collect();
-            regions.sort_unstable();
-            regions.dedup();
-            regions
-        };
-        let (ec2, rds) = (regions(Service::Ec2), regions(Service::Rds));
+        let (ec2, rds) = (self.regions(Service::Ec2), self.regions(Service::Rds));
         if !ec2.is_empty() {
+            // Types are asked for by `check` alone.
+            let looks: &[&str] = match who {
+                Who::Person => {
+                    &["ec2:DescribeInstances", "ec2:DescribeInstanceTypes", "ec2:DescribeSpotInstanceRequests"]
+                }
+                Who::Function => &["ec2:DescribeInstances", "ec2:DescribeSpotInstanceRequests"],
+            };
             statements.push(json!({
                 "Sid": "LookAtEc2",
                 "Effect": "Allow",
-                "Action": ["ec2:DescribeInstances", "ec2:DescribeSpotInstanceRequests"],
+                "Action": looks,
                 "Resource": "*",
                 "Condition": { "StringEquals": { "aws:RequestedRegion": ec2 } },
             }));
@@ -205,13 +239,23 @@ impl Fleet {
                 "Resource": "*",
                 "Condition": { "StringEquals": { "aws:RequestedRegion": rds } },
             }));
+            if self.upkeep && who == Who::Person {
+                statements.push(json!({
+                    "Sid": "LookAtUpkeep",
+                    "Effect": "Allow",
+                    "Action": ["rds:DescribeDBMajorEngineVersions", "rds:DescribePendingMaintenanceActions"],
+                    "Resource": "*",
+                    "Condition": { "StringEquals": { "aws:RequestedRegion": rds } },
+                }));
+            }
         }
         statements.extend(self.switches());
+        statements.extend(self.grants());
         for (at, machines) in self.machines.iter().enumerate() {
             if machines.rds && machines.snapshots {
                 statements.extend(self.snapshots(machines, at + 1));
             }
-            if overrides {
+            if who == Who::Person {
                 statements.push(self.overrides(machines, at + 1));
             }
         }
@@ -339,7 +383,14 @@ mod tests {
                 ..Machines::default()
             },
         ];
-        Fleet { partition: "aws".into(), account: "111122223333".into(), machines }
+        let key = "arn:aws:kms:us-east-2:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab";
+        Fleet {
+            partition: "aws".into(),
+            account: "111122223333".into(),
+            machines,
+            keys: Some(vec![key.into()]),
+            upkeep: true,
+        }
     }
 
     fn handed(function: Option<&str>) -> Handed {
@@ -384,6 +435,9 @@ mod tests {
         insta::assert_json_snapshot!("scheduler_direct", fleet.scheduler(&handed(None)));
         insta::assert_json_snapshot!("scheduler_trust", fleet.scheduler_trust(&handed(None)));
         insta::assert_json_snapshot!("deployer", fleet.deployer(&handed(None)));
-        insta::assert_json_snapshot!("volumes", fleet.volumes());
+        insta::assert_json_snapshot!("volumes", Fleet { keys: None, ..fleet.clone() }.volumes());
+        assert_eq!(fleet.volumes(), None, "the keys are known, and stand with the rest");
+        let none = Fleet { keys: Some(Vec::new()), ..fleet };
+        assert!(none.volumes().is_none() && !none.host(&[]).to_string().contains("kms:"), "no volume is encrypted");
     }
 }

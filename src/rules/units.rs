@@ -143,6 +143,18 @@ pub fn tell_size(bytes: u64) -> String {
     }
 }
 
+/// How long ago something was, in seconds, as people want to read it: the largest unit that says enough, `22 d`; `ahead` of what
+/// is yet to come.
+pub fn tell_age(seconds: i64) -> String {
+    match seconds {
+        ..0 => "ahead".to_owned(),
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        7200..172_800 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}
+
 /// Milliseconds, largest first.
 const LENGTHS: &[(&str, u64)] =
     &[("w", 604_800_000), ("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
@@ -169,6 +181,15 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn an_age_is_told_in_the_unit_that_says_enough() {
+        for (seconds, told) in
+            [(59, "59 s"), (3600, "60 min"), (86_400, "24 h"), (22 * 86_400, "22 d"), (-86_400, "ahead")]
+        {
+            assert_eq!(tell_age(seconds), told);
+        }
+    }
 
     #[test]
     fn sizes_are_told_with_one_decimal() {

@@ -125,7 +125,8 @@ fn unseen(schedule: &Schedule, blind: &[Blind]) -> Vec<Finding> {
     }
     let told = by_trouble.into_iter().map(|(Trouble { reason, why, fix }, list)| {
         let titles: Vec<String> = list.iter().map(|blind| blind.title()).collect();
-        let regions: Vec<String> = list.iter().map(|blind| blind.region.clone()).collect();
+        let mut regions: Vec<String> = list.iter().map(|blind| blind.region.clone()).collect();
+        regions.dedup();
         let summary = format!("could not look at {}", titles.join(", "));
         let finding = Finding::unknown(plan::ID, &schedule.name, summary).cause(why.clone()).fix(fix.clone());
         finding.data("reason", *reason).data("region", regions.first().cloned()).data("regions", regions)
@@ -135,7 +136,7 @@ fn unseen(schedule: &Schedule, blind: &[Blind]) -> Vec<Finding> {
 
 /// Every region of every account that the schedules name, with the credentials for it.
 async fn reach(settings: &Settings, context: &Context) -> (Vec<Arc<Place>>, Vec<Blind>) {
-    let pace = Pace { wait: settings.patience.pause, ..Pace::default() };
+    let pace = settings.patience.pace;
     let own = account(context, Wanted { service: "EC2", ..Wanted::default() }, &pace).await;
     let mut accounts: BTreeMap<Option<&str>, (Option<&Role>, Vec<&str>)> = BTreeMap::new();
     for selector in settings.schedules.iter().flat_map(|schedule| &schedule.selectors) {

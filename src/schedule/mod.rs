@@ -6,6 +6,8 @@
 #[cfg(feature = "aws")]
 mod apply;
 #[cfg(feature = "aws")]
+mod besides;
+#[cfg(feature = "aws")]
 mod deploy;
 #[cfg(feature = "aws")]
 mod firings;
@@ -27,6 +29,8 @@ mod trouble;
 #[cfg(feature = "aws")]
 pub use apply::apply;
 #[cfg(feature = "aws")]
+pub use besides::{besides, upkeep, volume_keys};
+#[cfg(feature = "aws")]
 pub use deploy::{Request as DeployRequest, deploy, undeployed};
 #[cfg(feature = "aws")]
 pub use inventory::{Blind, Inventory, inventory};
@@ -37,3 +41,5 @@ pub use place::Place;
 pub use plan::{Action, Entry, ID, Sighting, findings, hold_late, hold_order, judge, missing, steps, wanted};
 pub use settings::{Deploy, Patience, Role, Schedule, Selector, Settings};
 pub use simulate::{Moment, Simulation, simulate};
+#[cfg(feature = "aws")]
+pub use trouble::Trouble;

@@ -1,17 +1,25 @@
 //! One region of one account, as far as schedules have machines there.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use aws_types::SdkConfig;
 use tokio::{sync::Mutex, time::Instant};
 
 use super::Schedule;
 use crate::{
-    rules::fleet::{Machine, Service},
+    rules::{
+        database_maintenance::Upkeep,
+        fleet::{Act, Kind, Machine, Service},
+    },
     system::aws::{
         Refusal,
         ec2::{Ec2, MOST_IDS, Query},
         rds::{Event, Rds},
+        upkeep::Upkeeper,
     },
 };
 
@@ -83,6 +91,51 @@ impl Place {
                 Ok(machines)
             }
         }
+    }
+
+    /// The keys that encrypt the volumes of some of its instances.
+    ///
+    /// # Errors
+    ///
+    /// What Amazon refused.
+    pub async fn keys(&self, ids: &[String]) -> Result<BTreeSet<String>, Refusal> {
+        match &self.ec2 {
+            Some((ec2, ..)) => ec2.keys(ids).await,
+            None => Ok(BTreeSet::new()),
+        }
+    }
+
+    /// Which of these types of instances have an instance store, and of how many gigabytes.
+    ///
+    /// # Errors
+    ///
+    /// What Amazon refused.
+    pub async fn stores(&self, classes: &BTreeSet<String>) -> Result<BTreeMap<String, i64>, Refusal> {
+        match &self.ec2 {
+            Some((ec2, ..)) => ec2.stores(classes).await,
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    /// Whether we would be allowed to start or stop some of its instances; nothing is done.
+    ///
+    /// # Errors
+    ///
+    /// What Amazon answered when it told neither.
+    pub async fn allows(&self, act: Act, ids: &[String]) -> Result<bool, Refusal> {
+        match &self.ec2 {
+            Some((ec2, ..)) => ec2.allows(act, ids).await,
+            None => Ok(true),
+        }
+    }
+
+    /// The upkeep of some of its databases.
+    ///
+    /// # Errors
+    ///
+    /// What Amazon refused.
+    pub async fn upkeep(&self, wanted: &[(Kind, String)]) -> Result<Vec<Upkeep>, Refusal> {
+        Upkeeper::new(&self.sdk).look(wanted).await
     }
 
     /// The snapshots of one of its databases, and whether they are done.

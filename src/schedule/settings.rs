@@ -32,7 +32,7 @@ pub struct Settings {
 }
 
 /// How machines are waited for.
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// Between two looks at the machines of a region.
     pub look: Duration,
@@ -40,8 +40,9 @@ pub struct Patience {
     pub limit: Duration,
     /// For so long a start is tried again that found no free machine.
     pub capacity: Duration,
-    /// The longest first wait between two tries of a call that was refused for the moment; later ones are longer.
-    pub pause: Duration,
+    /// How often a call is tried that was refused for the moment, and how long that may take.
+    #[cfg(feature = "aws")]
+    pub pace: crate::system::aws::Pace,
 }
 
 /// One `[schedule.NAME]`.
@@ -115,7 +116,8 @@ impl Default for Patience {
             look: Duration::from_secs(15),
             limit: Duration::from_secs(30 * 60),
             capacity: Duration::from_secs(4 * 60),
-            pause: Duration::from_secs(1),
+            #[cfg(feature = "aws")]
+            pace: crate::system::aws::Pace::default(),
         }
     }
 }

@@ -10,11 +10,16 @@ mod backup_check;
 mod bed;
 mod config;
 mod hidden;
+mod history;
+mod hook;
+mod host;
 mod init;
 #[cfg(feature = "aws")]
 mod lambda;
+mod notify;
 mod pages;
 mod program;
+mod report;
 mod schedule;
 mod server;
 mod signals;

@@ -248,6 +248,12 @@ fn the_policies_need_no_credentials_and_name_what_the_file_names() {
     assert!(trust.contains("aws:SourceAccount") && trust.contains(":schedule-group/mainstay"), "{trust}");
     assert!(policies["scheduler"].to_string().contains("lambda:InvokeFunction"), "{policies}");
     assert!(!run.stdout.contains("a-secret"), "{run}");
+    let function = policies["function"].to_string();
+    assert!(function.contains("sts:AssumeRole") && !function.contains("rds:"), "other accounts have roles: {function}");
+    // Nobody can look at the volumes, so their keys are stars, and that is said.
+    let volumes = policies["volumes"].to_string();
+    assert!(volumes.contains("arn:aws:kms:us-east-2:111122223333:key/*"), "{volumes}");
+    assert!(!own.contains("kms:"), "{own}");
     world
         .run(&["schedule", "policy"])
         .expect_code(0)

@@ -21,6 +21,11 @@ pub fn inside(test: &str) -> bool {
 
 /// The same in a world of this kind: `run` has the container, `host` has nginx as a unit.
 pub fn inside_of(kind: &str, test: &str) -> bool {
+    inside_with(kind, test, &[])
+}
+
+/// The same with variables that the world reads.
+pub fn inside_with(kind: &str, test: &str, variables: &[(&str, &str)]) -> bool {
     if std::env::var_os("WORLD_INSIDE").is_some() {
         return true;
     }
@@ -32,6 +37,7 @@ pub fn inside_of(kind: &str, test: &str) -> bool {
         .arg(folder.path().join("w"))
         .arg(own)
         .args(["--exact", test, "--nocapture"])
+        .envs(variables.iter().copied())
         .output()
         .expect("tests/testbed/acme/world");
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
@@ -130,7 +136,7 @@ fn is_ours(line: &str) -> bool {
 }
 
 /// Every process of the world with its command line.
-fn processes() -> Vec<(i32, String)> {
+pub fn processes() -> Vec<(i32, String)> {
     let entries = std::fs::read_dir("/proc").expect("/proc").flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok());
     let line = |pid: i32| {

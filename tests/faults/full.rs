@@ -14,10 +14,10 @@ use crate::{
 };
 
 /// A small file system in memory, gone with the value.
-struct Disk(PathBuf);
+pub struct Disk(PathBuf);
 
 impl Disk {
-    fn mount(point: &Path, size: &str) -> Result<Self, String> {
+    pub fn mount(point: &Path, size: &str) -> Result<Self, String> {
         fs::create_dir_all(point).expect("a mount point");
         let output = Command::new("mount").args(["-t", "tmpfs", "-o", size, "tmpfs"]).arg(point).output();
         let output = output.map_err(|error| error.to_string())?;
@@ -27,10 +27,10 @@ impl Disk {
         }
     }
 
-    fn resize(&self, size: &str) {
+    pub fn resize(&self, size: &str) {
         let options = format!("remount,{size}");
         let status = Command::new("mount").args(["-o", &options]).arg(&self.0).status().expect("mount");
-        assert!(status.success(), "a larger disk");
+        assert!(status.success(), "another size");
     }
 }
 

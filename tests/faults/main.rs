@@ -5,10 +5,14 @@
 
 mod acme;
 mod aftermath;
+mod callers;
+mod cron;
 mod cut;
 mod dice;
 mod full;
+mod history;
 mod kills;
+mod meanwhile;
 mod moto;
 mod outage;
 #[path = "../cli/program.rs"]

@@ -1,89 +1,12 @@
 //! `mainstay renew-cert` for real: the binary, certbot, an authority, and nginx in a container or on the host. What a visitor
 //! notices of it is `outage::renewal`'s business.
 
-use std::{
-    fs,
-    path::PathBuf,
-    process::{Command, Stdio},
-    time::Instant,
-};
-
-use serde_json::Value;
+use std::{fs, time::Instant};
 
 use crate::{
     acme::{CONTAINER, attempt, folder, inside, inside_of, run, wrong},
-    program::PROGRAM,
+    cron::{CONF, LIVE, configure, mainstay, serial, served},
 };
-
-const LIVE: &str = "/etc/letsencrypt/live/prime/cert.pem";
-const CONF: &str = "/etc/letsencrypt/renewal/prime.conf";
-
-/// Writes the configuration; what each key is besides the names.
-fn configure(more: &str) -> PathBuf {
-    let path = folder().join("mainstay.toml");
-    let text = format!("[certificate.prime]\nnames = [\"prime.example.test\", \"www.prime.example.test\"]\n{more}\n");
-    fs::write(&path, text).expect("a folder of the world");
-    path
-}
-
-/// What came of one run.
-#[derive(Debug)]
-struct Ran {
-    code: i32,
-    report: Value,
-    err: String,
-}
-
-/// As cron runs it: no terminal, and no environment but what certbot needs to trust this authority.
-fn mainstay(words: &[&str]) -> Ran {
-    // The last one is for the `systemctl` of the world.
-    let kept = ["PATH", "REQUESTS_CA_BUNDLE", "DOCKER_HOST", "WORLD"];
-    let kept = kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
-    let output = Command::new(PROGRAM)
-        .args(["--config", &folder().join("mainstay.toml").to_string_lossy(), "--format", "json", "renew-cert"])
-        .args(words)
-        .env_clear()
-        .envs(kept)
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .output()
-        .expect("the binary");
-    let err = String::from_utf8_lossy(&output.stderr).into_owned();
-    let report = serde_json::from_slice(&output.stdout).unwrap_or(Value::Null);
-    Ran { code: output.status.code().unwrap_or(-1), report, err }
-}
-
-impl Ran {
-    #[track_caller]
-    fn ended(self, code: i32) -> Self {
-        assert_eq!(self.code, code, "{:#}\n{}", self.report, self.err);
-        self
-    }
-
-    /// The finding of this id and reason.
-    #[track_caller]
-    fn finding(&self, id: &str, reason: &str) -> &Value {
-        let all = self.report["findings"].as_array().expect("findings");
-        let found = all
-            .iter()
-            .find(|finding| finding["id"] == id && (reason.is_empty() || finding["data"]["reason"] == reason));
-        found.unwrap_or_else(|| panic!("no {id} {reason}: {:#}", self.report))
-    }
-
-    fn outcome(&self, action: &str) -> Option<&str> {
-        let all = self.report["outcomes"].as_array()?;
-        all.iter().find(|outcome| outcome["action"] == action)?["state"].as_str()
-    }
-}
-
-fn serial(file: &str) -> String {
-    run("openssl", &["x509", "-noout", "-serial", "-in", file])
-}
-
-fn served() -> String {
-    let line = "openssl s_client -connect 127.0.0.1:443 -servername prime.example.test </dev/null 2>/dev/null | openssl x509 -noout -serial";
-    run("sh", &["-c", line])
-}
 
 /// Orders that the authority has seen.
 fn orders() -> usize {
@@ -192,8 +115,8 @@ fn renew_case_18_and_35_standalone_stops_the_container_for_the_renewal_and_says_
 }
 
 #[test]
-fn renew_case_03_and_19_and_28_on_the_host_with_a_unit_and_a_first_request() {
-    if !inside_of("host", "renewal::renew_case_03_and_19_and_28_on_the_host_with_a_unit_and_a_first_request") {
+fn renew_case_03_and_19_on_the_host_with_a_unit_and_a_first_request() {
+    if !inside_of("host", "renewal::renew_case_03_and_19_on_the_host_with_a_unit_and_a_first_request") {
         return;
     }
     configure("reload = { systemd = \"nginx\" }");

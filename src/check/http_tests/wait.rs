@@ -23,6 +23,8 @@ async fn waited(site: &Site, only: &str, wait: Duration) -> (Vec<Finding>, Durat
         backups: Vec::new(),
         certificates: Vec::new(),
         schedules: Vec::new(),
+        hosts: Vec::new(),
+        domains: Vec::new(),
         skip: Vec::new(),
         wait: Some(wait),
         strict: false,

@@ -35,6 +35,8 @@ fn settings(sites: Vec<Site>, only: &[&str]) -> Settings {
         backups: Vec::new(),
         certificates: Vec::new(),
         schedules: Vec::new(),
+        hosts: Vec::new(),
+        domains: Vec::new(),
         only,
         skip: Vec::new(),
         wait: None,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args, Subcommand};
 
-use super::Effect;
+use super::{Effect, Kept};
 
 /// Back up secrets and configuration into encrypted archives, and prove that they can be restored
 ///
@@ -50,6 +50,29 @@ impl BackupCommand {
             Self::Drill(_) | Self::Init(_) | Self::Verify(_) => Effect::Changes,
             Self::Keygen(_) | Self::List(_) => Effect::None,
         }
+    }
+
+    /// What the history says of it.
+    pub(super) fn kept(&self) -> Option<Kept<'_>> {
+        let of = |names| Kept::of("backup", names);
+        let kept = match self {
+            Self::Create(args) if args.dry_run => return None,
+            Self::Prune(args) if args.dry_run => return None,
+            Self::Restore(args) if args.dry_run => return None,
+            Self::Init(args) if args.print_policy => return None,
+            Self::Keygen(_) | Self::List(_) => return None,
+            Self::Create(args) => Kept { timed: true, ..of(&args.names) },
+            Self::Drill(args) => of(&args.names),
+            Self::Init(args) => of(&args.names),
+            Self::Prune(args) => of(&args.names),
+            Self::Restore(args) => {
+                Kept { partial: true, elsewhere: args.from.source.is_some(), ..of(args.name.as_slice()) }
+            }
+            Self::Verify(args) => {
+                Kept { partial: args.archive.is_some(), elsewhere: args.from.source.is_some(), ..of(&args.names) }
+            }
+        };
+        Some(kept)
     }
 
     /// The command as the operator types it.

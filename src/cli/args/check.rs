@@ -4,18 +4,21 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::Args;
 
+use super::Kept;
 use crate::{check::Family, rules::units::parse_duration};
 
 /// Look at live sites, backups and certificates and judge what is really there
 ///
 /// Looks at the certificate chain, the redirects, the nginx configuration, gunicorn's settings and the OAuth login of
-/// every configured site at once, at every backup (its age, its secrets, its repository), and at every certificate that is
-/// renewed here. Changes nothing. With an address instead of a name no configuration is needed: all that can be seen from
+/// every configured site at once, at every backup (its age, its secrets, its repository), at every certificate that is
+/// renewed here, and at every schedule. With sections for them also at this machine (`host`), at the registration of domains
+/// (`domain`) and at the databases of schedules. Changes nothing. With an address instead of a name no configuration is needed: all that can be seen from
 /// outside is checked.
 #[derive(Args, Debug, Default)]
 #[command(after_long_help = EXAMPLES)]
 pub struct CheckArgs {
-    /// Sites, backups and certificates of the configuration, or addresses; everything configured when none is given
+    /// Sites, backups, certificates and schedules of the configuration, `host`, `domain`, or addresses; everything
+    /// configured when none is given
     #[arg(value_name = "NAME|URL")]
     pub targets: Vec<String>,
 
@@ -61,6 +64,19 @@ pub struct CheckArgs {
 }
 
 impl CheckArgs {
+    /// Whether nothing but addresses is to be looked at, which needs no configuration.
+    pub fn only_addresses(&self) -> bool {
+        !self.targets.is_empty() && self.targets.iter().all(|target| target.contains("://"))
+    }
+
+    /// What the history says of it.
+    pub(super) fn kept(&self) -> Option<Kept<'_>> {
+        let partial = !self.only.is_empty() || !self.skip.is_empty();
+        let otherwise = !self.resolve.is_empty() || self.ca_file.is_some() || self.family() != Family::Any;
+        let kept = Kept { partial, otherwise, timed: true, ..Kept::of("check", &self.targets) };
+        (!self.only_addresses()).then_some(kept)
+    }
+
     /// The address families to use.
     pub fn family(&self) -> Family {
         match (self.ipv4, self.ipv6) {

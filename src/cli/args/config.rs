@@ -15,7 +15,11 @@ pub struct ConfigArgs {
 #[derive(Clone, Copy, Debug, Eq, PartialEq, Subcommand)]
 pub enum ConfigCommand {
     /// Report every error of the file at once
-    Check,
+    Check {
+        /// Also send a test message to every channel of [notify], and a ping that counts for nothing to every switch
+        #[arg(long)]
+        notify: bool,
+    },
     /// Print every value and where it came from; secrets are never shown
     Show,
     /// Print the JSON Schema that editors use
@@ -25,5 +29,6 @@ pub enum ConfigCommand {
 const EXAMPLES: &str = "\
 Examples:
   mainstay config check                        every error at once, with line and column
+  mainstay config check --notify               a test message to everybody who is told
   mainstay config show                         each value and where it came from
   mainstay config schema > mainstay.schema.json   completion and checking in an editor";

@@ -3,8 +3,10 @@
 mod backup;
 mod check;
 mod config;
+mod history;
 mod init;
 mod renew_cert;
+mod report;
 mod schedule;
 mod timers;
 
@@ -24,8 +26,10 @@ pub use backup::{
 };
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
+pub use history::HistoryArgs;
 pub use init::InitArgs;
 pub use renew_cert::RenewCertArgs;
+pub use report::ReportArgs;
 pub use schedule::{
     ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
 };
@@ -62,6 +66,10 @@ pub enum Command {
     Schedule(ScheduleArgs),
     /// Let systemd or cron run the jobs
     Timers(TimersArgs),
+    /// Show the state of everything at a glance, in the terminal or as a page
+    Report(ReportArgs),
+    /// List what was done, what failed and what has recovered
+    History(HistoryArgs),
     /// Check, show or describe the configuration file
     Config(ConfigArgs),
     /// Print a completion script for a shell
@@ -88,8 +96,10 @@ impl Command {
             Self::Check(_)
             | Self::Completions { .. }
             | Self::Config(_)
+            | Self::History(_)
             | Self::Init(_)
             | Self::Man { .. }
+            | Self::Report(_)
             | Self::Timers(_) => 1,
         }
     }
@@ -99,11 +109,35 @@ impl Command {
         match self {
             Self::Backup(args) => args.command.effect(),
             Self::Check(args) if args.list => Effect::None,
-            Self::Check(_) => Effect::Looks,
+            Self::Check(_) | Self::Report(_) => Effect::Looks,
             Self::RenewCert(_) => Effect::Own,
             Self::Schedule(args) => args.command.effect(),
             Self::Timers(args) => args.command.effect(),
-            Self::Completions { .. } | Self::Config(_) | Self::Init(_) | Self::Man { .. } => Effect::None,
+            Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Init(_) | Self::Man { .. } => {
+                Effect::None
+            }
+        }
+    }
+
+    /// What the history says of a run; `None` where it changes and judges nothing: rehearsals, lists, and a check of bare
+    /// addresses, which is about nothing that is configured.
+    pub fn kept(&self) -> Option<Kept<'_>> {
+        if matches!(self.effect(), Effect::None) {
+            return None;
+        }
+        match self {
+            Self::Backup(args) => args.command.kept(),
+            Self::Check(args) => args.kept(),
+            Self::RenewCert(args) => args.kept(),
+            Self::Schedule(args) => args.command.kept(),
+            // A report looks where `check` does, which is on record already; timers are set up, and judge nothing.
+            Self::Completions { .. }
+            | Self::Config(_)
+            | Self::History(_)
+            | Self::Init(_)
+            | Self::Man { .. }
+            | Self::Report(_)
+            | Self::Timers(_) => None,
         }
     }
 
@@ -114,12 +148,38 @@ impl Command {
             Self::Check(_) => "check",
             Self::Init(_) => "init",
             Self::RenewCert(_) => "renew-cert",
+            Self::Report(_) => "report",
             Self::Schedule(args) => args.command.name(),
             Self::Timers(args) => args.command.name(),
             Self::Config(_) => "config",
+            Self::History(_) => "history",
             Self::Completions { .. } => "completions",
             Self::Man { .. } => "man",
         }
+    }
+}
+
+/// What the history says of a run before it begins.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub struct Kept<'a> {
+    /// The job, as `[notify.ping]` and `[timers]` call it.
+    pub job: &'static str,
+    /// What it works on; empty for everything that is configured.
+    pub names: &'a [String],
+    /// Whether it leaves out a part of each.
+    pub partial: bool,
+    /// Whether it looks in another way than usual.
+    pub otherwise: bool,
+    /// Whether it is about a place that is named on the command line, whatever the configuration says.
+    pub elsewhere: bool,
+    /// Whether a timer runs this command: only such runs send the pings of their job.
+    pub timed: bool,
+}
+
+impl<'a> Kept<'a> {
+    /// The usual run of a job that works on these names.
+    pub fn of(job: &'static str, names: &'a [String]) -> Self {
+        Self { job, names, partial: false, otherwise: false, elsewhere: false, timed: false }
     }
 }
 

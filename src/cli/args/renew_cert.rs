@@ -2,6 +2,8 @@
 
 use clap::Args;
 
+use super::Kept;
+
 /// Renew certificates through certbot without leaving the site down, and prove that they are served
 ///
 /// Decides for each certificate whether it is due, finds a way that works (by webroot where a token is really served, else
@@ -45,6 +47,20 @@ pub struct RenewCertArgs {
     /// Start again what a run that was killed had stopped
     #[arg(long, conflicts_with_all = ["names", "force", "staging", "remember"], help_heading = "Mending")]
     pub recover: bool,
+}
+
+impl RenewCertArgs {
+    /// What the history says of it.
+    pub(super) fn kept(&self) -> Option<Kept<'_>> {
+        let mends = self.repair || self.rollback || self.recover;
+        let kept = Kept {
+            partial: mends,
+            otherwise: self.staging,
+            timed: !mends && !self.staging,
+            ..Kept::of("renew-cert", &self.names)
+        };
+        (!self.dry_run).then_some(kept)
+    }
 }
 
 const EXAMPLES: &str = "\

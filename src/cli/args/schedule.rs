@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use clap::{Args, Subcommand};
 use jiff::civil::Date;
 
-use super::Effect;
+use super::{Effect, Kept};
 use crate::rules::{calendar::Day, units};
 
 /// Start and stop machines on a schedule, and say what that means
@@ -46,6 +46,17 @@ impl ScheduleCommand {
             Self::Deploy(args) => unless(args.dry_run),
             Self::Override(_) => Effect::Changes,
             Self::Plan(_) | Self::Policy(_) | Self::Savings(_) | Self::Simulate(_) | Self::Status(_) => Effect::None,
+        }
+    }
+
+    /// What the history says of it.
+    pub(super) fn kept(&self) -> Option<Kept<'_>> {
+        let of = |names| Kept::of("schedule", names);
+        match self {
+            Self::Apply(args) => (!args.dry_run).then(|| Kept { timed: true, ..of(&args.names) }),
+            Self::Deploy(args) => (!args.dry_run && args.package.is_none()).then(|| of(&args.names)),
+            Self::Override(args) => Some(of(std::slice::from_ref(&args.target))),
+            Self::Plan(_) | Self::Policy(_) | Self::Savings(_) | Self::Simulate(_) | Self::Status(_) => None,
         }
     }
 

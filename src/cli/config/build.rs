@@ -5,15 +5,15 @@
 
 use super::{
     model::{
-        Backup, Certificate, Compression, Deploy, Dump, Ec2, Email, Gunicorn, Http, Keep, KeyType, Level, Lookup,
-        Method, Model, Mounted, Nginx, Notify, Oauth, Place, Rds, Reload, S3Options, Schedule, Service, Site, Timers,
-        Tls, When, Which, Wish,
+        Backup, Certificate, Compression, Database, Deploy, Domain, Dump, Ec2, Email, Gunicorn, Host, Http, Keep,
+        KeyType, Level, Lookup, Method, Model, Mounted, Nginx, Notify, Oauth, Place, Rds, Reload, S3Options, Schedule,
+        Service, Site, Timers, Tls, When, Which, Wish,
     },
     value::{FromValue, Tree, Value},
 };
 use crate::{
     check::{Compose, GunicornSource, NginxSource, Reference, TlsVersion},
-    rules::calendar::Mode,
+    rules::{calendar::Mode, units},
 };
 
 /// The model of a tree without mistakes.
@@ -25,6 +25,9 @@ pub fn build(tree: &Tree) -> Option<Model> {
         backups: named(tree, "backup", backup)?,
         certificates: named(tree, "certificate", certificate)?,
         schedules: named(tree, "schedule", schedule)?,
+        host: maybe(tree, "host", host)?,
+        domain: maybe(tree, "domain", domain)?,
+        database: maybe(tree, "database", database)?,
         notify: notify(&tree.get("notify")?)?,
         timers: timers(&tree.get("timers")?)?,
     })
@@ -280,6 +283,38 @@ fn deploy(tree: &Tree) -> Option<Deploy> {
         function: tree.maybe("function")?,
         dead_letter_queue: tree.maybe("dead_letter_queue")?,
     })
+}
+
+fn host(tree: &Tree) -> Option<Host> {
+    let disk: Tree = tree.get("disk")?;
+    let share = |key: &str| units::parse_share(&disk.get::<String>(key)?).ok();
+    Some(Host {
+        disk_warn: share("warn")?,
+        disk_fail: share("fail")?,
+        paths: tree.get("paths")?,
+        updates: level(tree, "updates")?,
+        reboot: level(tree, "reboot")?,
+        lists_max_age: tree.get("lists_max_age")?,
+        clock: tree.get("clock")?,
+        containers: match tree.value("containers") {
+            None => Some(Vec::new()),
+            Some(Value::Flag(_)) => None,
+            Some(names) => Some(FromValue::from_value(names)?),
+        },
+    })
+}
+
+fn domain(tree: &Tree) -> Option<Domain> {
+    Some(Domain {
+        names: tree.maybe("names")?.unwrap_or_default(),
+        warn: tree.get("warn")?,
+        fail: tree.get("fail")?,
+        registries: tree.get("registries")?,
+    })
+}
+
+fn database(tree: &Tree) -> Option<Database> {
+    Some(Database { warn: tree.get("warn")?, fail: tree.get("fail")?, public: level(tree, "public")? })
 }
 
 fn notify(tree: &Tree) -> Option<Notify> {

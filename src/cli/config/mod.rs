@@ -13,6 +13,7 @@ mod nearest;
 mod read;
 mod reference;
 mod schema;
+mod secrets;
 mod show;
 mod syntax;
 pub mod table;
@@ -30,6 +31,7 @@ pub use model::Model;
 pub use nearest::nearest;
 pub use reference::reference;
 pub use schema::schema;
+pub use secrets::secrets;
 pub use show::{json, show};
 
 /// Reads a configuration without touching anything else; relative paths start at the folder of `file_name`.

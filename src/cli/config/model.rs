@@ -11,6 +11,7 @@ pub use crate::{
     renew_cert::{Method, Reload},
     rules::{
         fleet::{Service, Wish},
+        notice::When,
         retention::Keep,
     },
     schedule::Deploy,
@@ -35,6 +36,9 @@ pub struct Model {
     pub backups: Vec<Backup>,
     pub certificates: Vec<Certificate>,
     pub schedules: Vec<Schedule>,
+    pub host: Option<Host>,
+    pub domain: Option<Domain>,
+    pub database: Option<Database>,
     pub notify: Notify,
     pub timers: Timers,
 }
@@ -238,6 +242,39 @@ pub struct Rds {
     pub snapshot: Wish,
 }
 
+/// `[host]`.
+#[derive(Clone, Debug)]
+pub struct Host {
+    /// Shares of what there is, from 0 to 1.
+    pub disk_warn: f64,
+    pub disk_fail: f64,
+    pub paths: Vec<PathBuf>,
+    pub updates: Level,
+    pub reboot: Level,
+    pub lists_max_age: Duration,
+    pub clock: bool,
+    /// `None` for `false`; empty for all.
+    pub containers: Option<Vec<String>>,
+}
+
+/// `[domain]`.
+#[derive(Clone, Debug)]
+pub struct Domain {
+    /// Those of the sites and certificates when empty.
+    pub names: Vec<String>,
+    pub warn: Duration,
+    pub fail: Duration,
+    pub registries: Url,
+}
+
+/// `[database]`.
+#[derive(Clone, Copy, Debug)]
+pub struct Database {
+    pub warn: Duration,
+    pub fail: Duration,
+    pub public: Level,
+}
+
 /// `[notify]`.
 #[derive(Clone, Debug)]
 pub struct Notify {
@@ -246,13 +283,6 @@ pub struct Notify {
     pub email: Option<Email>,
     /// By job.
     pub ping: Vec<(String, Secret)>,
-}
-
-#[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum When {
-    Always,
-    Change,
-    Failure,
 }
 
 /// `email`.

@@ -183,7 +183,7 @@ impl Walk<'_> {
         };
         let suggestion = suggestion.or_else(|| {
             let names: Vec<&str> = table.keys.iter().map(|key| key.name).collect();
-            (names.len() <= 8).then(|| format!("there are `{}`", names.join("`, `")))
+            (names.len() <= 12).then(|| format!("there are `{}`", names.join("`, `")))
         });
         let message = if is_section {
             format!("unknown section `{typed}`")

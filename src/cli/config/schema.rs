@@ -85,6 +85,7 @@ fn text(text: Text) -> Json {
         Text::Word(words) => return json!({ "type": "string", "enum": words }),
         Text::Job => return json!({ "type": "string", "enum": JOBS }),
         Text::Duration => r"^([0-9]+(ms|s|m|h|d|w))+$".to_string(),
+        Text::Share => r"^[0-9.]+%$".to_string(),
         Text::Threshold => r"^([0-9.]+%|([0-9]+(ms|s|m|h|d|w))+)$".to_string(),
         Text::Name => r"^[A-Za-z0-9_][A-Za-z0-9._-]*$".to_string(),
         Text::Url(schemes) => format!("^({})://", schemes.join("|")),

@@ -67,6 +67,9 @@ impl Text {
             Self::Region => region(text),
             Self::Repeat => Repeat::from_str(text).map(drop).map_err(|error| wrong(&error.0)),
             Self::Resolve => Lookup::from_str(text).map(drop).map_err(|why| wrong(&why)),
+            Self::Share => units::parse_share(text)
+                .map(drop)
+                .map_err(|error| Wrong { suggestion: Some("write \"10%\"".into()), ..wrong(&error.0) }),
             Self::Signer => signer(text),
             Self::Threshold if text.ends_with('%') => {
                 units::parse_share(text).map(drop).map_err(|error| wrong(&error.0))
@@ -111,6 +114,7 @@ impl Text {
             Self::Region => "an AWS region".into(),
             Self::Repeat => "a time such as \"every 15m\" or \"daily 02:30\"".into(),
             Self::Resolve => "an address, or HOST:PORT:ADDRESS".into(),
+            Self::Share => "a share such as \"10%\"".into(),
             Self::Signer => "a minisign public key".into(),
             Self::Threshold => "a share such as \"25%\" or a time such as \"21d\"".into(),
             Self::Timezone => "a time zone such as \"Europe/Berlin\"".into(),

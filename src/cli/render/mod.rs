@@ -6,6 +6,8 @@
 pub mod archives;
 mod fold;
 mod github;
+pub mod glance;
+pub mod history;
 #[cfg(test)]
 mod hostile;
 mod human;

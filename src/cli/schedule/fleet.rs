@@ -27,19 +27,23 @@ pub(super) async fn run(command: &ScheduleCommand, cli: &Cli, console: &Console,
     let started = context.clock.now();
     let mut report = Report::new(command.name(), host(), started);
     let job = Job { command, cli, console, context };
-    match command {
-        ScheduleCommand::Apply(args) => job.apply(args, &mut report).await?,
-        ScheduleCommand::Deploy(args) => job.deploy(args, &mut report).await?,
-        ScheduleCommand::Override(args) => job.set(args, &mut report).await?,
-        ScheduleCommand::Policy(args) => policy::print(&job.settings(&args.names)?, &mut report, context).await,
-        ScheduleCommand::Savings(args) => job.savings(args, &mut report).await?,
-        ScheduleCommand::Plan(args) => job.plan(args, &mut report).await?,
-        ScheduleCommand::Status(args) => job.status(args, &mut report).await?,
+    let done = match command {
+        ScheduleCommand::Apply(args) => job.apply(args, &mut report).await,
+        ScheduleCommand::Deploy(args) => job.deploy(args, &mut report).await,
+        ScheduleCommand::Override(args) => job.set(args, &mut report).await,
+        ScheduleCommand::Policy(args) => {
+            let upkeep = configuration(cli, context)?.model.database.is_some();
+            policy::print(&job.settings(&args.names)?, upkeep, &mut report, context).await;
+            Ok(())
+        }
+        ScheduleCommand::Savings(args) => job.savings(args, &mut report).await,
+        ScheduleCommand::Plan(args) => job.plan(args, &mut report).await,
+        ScheduleCommand::Status(args) => job.status(args, &mut report).await,
         // It needs nobody to be asked, and is run before it comes here.
-        ScheduleCommand::Simulate(_) => {}
-    }
+        ScheduleCommand::Simulate(_) => Ok(()),
+    };
     report.took = elapsed(started, context);
-    Ok(Done::Report(Box::new(report)))
+    Ok(Done::Report(Box::new(report.of(done, context.cancel.state().signal)?)))
 }
 
 /// One subcommand with what it may use.

@@ -27,6 +27,8 @@ use crate::{
 };
 use simulation::Page;
 
+pub(super) use simulation::grid;
+
 /// Runs one of its subcommands.
 pub(super) async fn run(args: &ScheduleArgs, cli: &Cli, console: &Console, context: &Context) -> Result<Done> {
     match &args.command {

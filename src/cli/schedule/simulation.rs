@@ -86,7 +86,7 @@ fn row(moment: &Moment, state: Option<State>, why: &str) -> String {
 }
 
 /// The week, a column of three an hour.
-pub(super) fn grid(week: &Week, mode: Mode, lines: &mut Vec<String>) {
+pub(in crate::cli) fn grid(week: &Week, mode: Mode, lines: &mut Vec<String>) {
     let hours: Vec<String> = (0..24).map(|hour| format!("{hour:02}")).collect();
     lines.push(format!("     {}", hours.join(" ")));
     for (day, hours) in week.days() {

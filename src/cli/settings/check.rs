@@ -10,7 +10,9 @@ use std::{
 use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
-use super::{backup_settings, fleet_settings, renew_cert_settings, shown, usage};
+use super::{
+    backup_settings, database_policy, domain_settings, fleet_settings, host_settings, renew_cert_settings, shown, usage,
+};
 use crate::{
     check::{
         self, Addresses, Backup, Certificate, GunicornSite, HttpSide, NginxSite, OauthSite, Provider, Resolve,
@@ -68,8 +70,17 @@ pub fn check_settings(
     };
     let schedules = match loaded {
         Some(loaded) if !targets.schedules.is_empty() => {
-            Timetable::all(fleet_settings(loaded, &targets.schedules, &Zones::newest(context), context)?)
+            let fleet = fleet_settings(loaded, &targets.schedules, &Zones::newest(context), context)?;
+            Timetable::all(fleet, database_policy(&loaded.model))
         }
+        _ => Vec::new(),
+    };
+    let hosts = match loaded {
+        Some(loaded) if targets.host => host_settings(loaded, context)?.into_iter().collect(),
+        _ => Vec::new(),
+    };
+    let domains = match loaded {
+        Some(loaded) if targets.domain => domain_settings(loaded, context)?.into_iter().collect(),
         _ => Vec::new(),
     };
     let settings = Settings {
@@ -77,6 +88,8 @@ pub fn check_settings(
         backups,
         certificates,
         schedules,
+        hosts,
+        domains,
         only,
         skip,
         wait: args.wait,
@@ -100,7 +113,15 @@ struct Targets {
     certificates: Vec<String>,
     /// The names of schedules.
     schedules: Vec<String>,
+    /// Whether this machine is.
+    host: bool,
+    /// Whether domains are.
+    domain: bool,
 }
+
+/// By these words the machine and the domains are chosen.
+const HOST: &str = "host";
+const DOMAIN: &str = "domain";
 
 /// What was asked for: everything configured where no name is given; where several things have one name, all of them.
 fn targets(config: Option<&Model>, names: &[String]) -> Result<Targets> {
@@ -111,8 +132,12 @@ fn targets(config: Option<&Model>, names: &[String]) -> Result<Targets> {
     let schedules = config.map(|config| &config.schedules[..]).unwrap_or_default();
     let schedules: Vec<&str> = schedules.iter().map(|schedule| schedule.name.as_str()).collect();
     let owned = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+    let has_host = config.is_some_and(|config| config.host.is_some());
+    let has_domain = config.is_some_and(|config| config.domain.is_some());
+    let words: Vec<&str> =
+        [(HOST, has_host), (DOMAIN, has_domain)].iter().filter(|(_, has)| *has).map(|(word, _)| *word).collect();
     if names.is_empty() {
-        return match (config, sites.len() + backups.len() + certificates.len() + schedules.len()) {
+        return match (config, sites.len() + backups.len() + certificates.len() + schedules.len() + words.len()) {
             (None, _) => Err(Error::new(Kind::Config, "find anything to check")
                 .because("there is no mainstay.toml here, and no address was given")
                 .hint("give an address: mainstay check https://prime.example.edu")
@@ -126,12 +151,20 @@ fn targets(config: Option<&Model>, names: &[String]) -> Result<Targets> {
                 backups: owned(&backups),
                 certificates: owned(&certificates),
                 schedules: owned(&schedules),
+                host: has_host,
+                domain: has_domain,
             }),
         };
     }
-    let mut targets =
-        Targets { sites: Vec::new(), backups: Vec::new(), certificates: Vec::new(), schedules: Vec::new() };
-    let others = [&backups[..], &certificates[..], &schedules[..]].concat();
+    let mut targets = Targets {
+        sites: Vec::new(),
+        backups: Vec::new(),
+        certificates: Vec::new(),
+        schedules: Vec::new(),
+        host: has_host && names.iter().any(|name| name == HOST),
+        domain: has_domain && names.iter().any(|name| name == DOMAIN),
+    };
+    let others = [&backups[..], &certificates[..], &schedules[..], &words[..]].concat();
     for name in names {
         let site = sites.iter().find(|site| site.name == *name).cloned();
         if backups.contains(&name.as_str()) {

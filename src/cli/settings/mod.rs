@@ -2,12 +2,16 @@
 
 mod backup;
 mod check;
+mod glance;
+mod host;
 mod renew_cert;
 mod schedule;
 mod timers;
 
 pub use backup::backup_settings;
 pub use check::check_settings;
+pub use glance::glance_settings;
+pub use host::{database_policy, domain_settings, host_settings};
 pub use renew_cert::renew_cert_settings;
 pub use schedule::{fleet_settings, instant, schedule_settings, simulated_dates, wanted_override};
 pub use timers::timers_settings;

@@ -56,7 +56,8 @@ fn tasks(loaded: &Loaded) -> Vec<Task> {
     let timers = &model.timers;
     let mut tasks = Vec::new();
     let counts = [model.sites.len(), model.backups.len(), model.certificates.len(), model.schedules.len()];
-    if counts.iter().any(|count| *count > 0) {
+    let others = model.host.is_some() || model.domain.is_some() || model.database.is_some();
+    if others || counts.iter().any(|count| *count > 0) {
         tasks.push(Task { job: Job::Check, calendar: timers.check, needs: of_check(model) });
     }
     if !model.backups.is_empty() {
@@ -100,6 +101,10 @@ fn of_check(model: &Model) -> Needs {
         needs.reads.extend(folders(&backup.to));
     }
     needs.reads.extend(model.certificates.iter().map(|certificate| certificate.directory.clone()));
+    if let Some(host) = &model.host {
+        needs.engine |= host.containers.is_some();
+        needs.reads.extend(host.paths.iter().cloned());
+    }
     needs
 }
 
@@ -292,6 +297,7 @@ mod tests {
         let backup = "[backup.a]\nroot = '/srv'\npassphrase = { env = 'P' }\nto = ['/mnt/usb']\n";
         assert_eq!(jobs(""), []);
         assert_eq!(jobs("[site.a]\nurl = 'https://a.example'\n"), [Job::Check]);
+        assert_eq!(jobs("[host]\n"), [Job::Check]);
         assert_eq!(jobs(backup), [Job::Check, Job::Backup]);
         let certificate = "[certificate.a]\nnames = ['a.example']\nwebroot = '/srv/www'\n";
         assert_eq!(jobs(certificate), [Job::Check, Job::RenewCert]);

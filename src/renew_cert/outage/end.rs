@@ -64,6 +64,7 @@ pub(super) async fn give_back(entry: &Entry, since: Option<Instant>, journal: &J
         for why in proof.wrong {
             ended.findings.push(not_back(entry, &why));
         }
+        ended.findings.extend(proof.ailing.iter().map(|title| ailing(entry, title)));
     }
     for owed in entry.owed.iter().filter(|owed| !left.owed.contains(owed)) {
         let replaced = ended.back && !entry.probes.is_empty();
@@ -202,6 +203,14 @@ fn not_back(entry: &Entry, why: &str) -> Finding {
         .fix(format!("type `{by_hand}` now, and see `docker logs` for why it does not stay up"))
         .by_hand(by_hand)
         .data("reason", "site-down")
+}
+
+/// It is as it was.
+fn ailing(entry: &Entry, title: &str) -> Finding {
+    Finding::warn(ID, &entry.name, format!("{title} runs again, and is not healthy by its own health check"))
+        .cause("it was unhealthy before it was stopped, so that is not this renewal's doing")
+        .fix("see what its health check says: `docker inspect -f '{{json .State.Health}}' NAME`")
+        .data("reason", "unhealthy-before")
 }
 
 /// Somebody removed it meanwhile. Where something answers in its place, that is as good; else there is nothing to start.

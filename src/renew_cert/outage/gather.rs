@@ -63,8 +63,8 @@ pub(super) async fn gather(context: &Context) -> Result<Gathered, Refusal> {
     let candidates = containers.iter().map(|(engine, container)| candidate(engine, container)).collect();
     let seen = Sighting { port: PORT, listeners, containers: candidates, answers };
     let holders = holder::judge(&seen);
-    match (&trouble, holders.iter().any(|holder| matches!(holder, Holder::Unknown { .. }))) {
-        (Some(trouble), true) => Err(Refusal::of_trouble(trouble)),
+    match (&trouble, holders.iter().find(|holder| matches!(holder, Holder::Unknown { .. }))) {
+        (Some(trouble), Some(holder)) => Err(Refusal::of_trouble(trouble).held_by(holder)),
         _ => Ok(Gathered { holders, containers, trouble }),
     }
 }

@@ -169,7 +169,10 @@ impl Stop {
 impl Refusal {
     /// The refusal as a finding of `id` about the certificate.
     pub fn finding(&self, id: &'static str, certificate: &str) -> Finding {
-        let summary = format!("{} may not be stopped: {}", self.subject, self.why);
+        let summary = match self.reason {
+            "disk" => format!("nothing may be stopped: {}: {}", self.subject, self.why),
+            _ => format!("{} may not be stopped: {}", self.subject, self.why),
+        };
         Finding::fail(id, certificate, summary).fix(&self.fix).data("reason", self.reason)
     }
 
@@ -180,6 +183,11 @@ impl Refusal {
     /// What an engine that cannot be asked means for the holder of a port.
     fn of_trouble(trouble: &Trouble) -> Self {
         Self::new(trouble.reason(), "what holds port 80", trouble.to_string(), trouble.fix())
+    }
+
+    /// The same, with what is known of the holder all the same.
+    fn held_by(self, holder: &Holder) -> Self {
+        Self { why: format!("it is held by {}, and {}", holder.title(), self.why), ..self }
     }
 
     fn of_unknown(holder: &Holder) -> Self {

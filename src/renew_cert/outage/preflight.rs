@@ -168,6 +168,10 @@ async fn look_at_container(
         }
     }
     let policy = policy(&container.raw);
+    let unhealthy = prove::health(&container.raw) == "unhealthy";
+    if unhealthy {
+        preflight.notes.push(format!("`{}` is unhealthy already, by its own health check", container.name));
+    }
     preflight.stops.push(Stop {
         probes: prove::answering(&places(container), &wanted.host, context).await,
         owed: Owed::Container {
@@ -176,6 +180,7 @@ async fn look_at_container(
             id: container.id.clone(),
             paused: container.state == "paused",
             leased: policy != "always",
+            unhealthy,
             policy,
         },
         how,

@@ -11,7 +11,7 @@ use tokio::{
 use super::preflight::probes;
 use crate::system::{
     Context,
-    docker::Docker,
+    docker::{Container, Docker},
     state::{Entry, Owed, Probe},
     systemd, tls,
 };
@@ -34,6 +34,8 @@ pub(super) struct Proof {
     pub back: Option<Instant>,
     /// Why it is not back, one sentence each.
     pub wrong: Vec<String>,
+    /// What runs and is no better than it was: unhealthy before and not healthy now.
+    pub ailing: Vec<String>,
 }
 
 /// Those of the places that answer now, as they will be asked again.
@@ -79,7 +81,7 @@ pub(super) async fn prove(entry: &Entry, context: &Context) -> Proof {
         }
         if let Some(trouble) = first_trouble(&first, &seen) {
             wrong.push(trouble);
-            return Proof { back: None, wrong };
+            return Proof { back: None, wrong, ailing: Vec::new() };
         }
         tokio::select! {
             () = sleep(Duration::from_secs(1)) => {}
@@ -101,7 +103,8 @@ pub(super) async fn prove(entry: &Entry, context: &Context) -> Proof {
             wrong.push(format!("{} has stopped answering", probe.address));
         }
     }
-    Proof { back: back.filter(|_| wrong.is_empty()), wrong }
+    let ailing = last.into_iter().filter(|seen| seen.ailing).map(|seen| seen.title).collect();
+    Proof { back: back.filter(|_| wrong.is_empty()), wrong, ailing }
 }
 
 /// One thing as it was seen.
@@ -112,6 +115,8 @@ struct Seen {
     /// Its health check says so; without one it never is.
     healthy: bool,
     starting: bool,
+    /// It was unhealthy before, and is not healthy now.
+    ailing: bool,
     state: String,
 }
 
@@ -135,16 +140,17 @@ async fn look(entry: &Entry, context: &Context) -> Vec<Seen> {
     for owed in &entry.owed {
         let title = owed.title();
         seen.push(match owed {
-            Owed::Container { engine, name, paused, .. } => {
+            Owed::Container { engine, name, paused, unhealthy, .. } => {
                 let docker = Docker::through(context, ANSWER * 6, engine).with_variables(&entry.engine);
                 match docker.inspect(name).await {
-                    Ok(container) => of_container(title, &container.raw, &container.state, *paused),
+                    Ok(container) => of_container(title, &container, *paused, *unhealthy),
                     Err(trouble) => Seen {
                         title,
                         up: false,
                         restarts: 0,
                         healthy: false,
                         starting: false,
+                        ailing: false,
                         state: format!("not to be seen: {trouble}"),
                     },
                 }
@@ -152,25 +158,32 @@ async fn look(entry: &Entry, context: &Context) -> Vec<Seen> {
             Owed::Unit { unit } => {
                 let found = systemd::show(unit, context).await.unwrap_or_default();
                 let up = matches!(found.active.as_str(), "active" | "reloading");
-                Seen { title, up, restarts: 0, healthy: false, starting: false, state: found.active }
+                Seen { title, up, restarts: 0, healthy: false, starting: false, ailing: false, state: found.active }
             }
         });
     }
     seen
 }
 
-fn of_container(title: String, raw: &Value, state: &str, paused: bool) -> Seen {
-    // podman has an empty status where there is no check.
-    let health = raw.pointer("/State/Health/Status").and_then(Value::as_str).unwrap_or_default();
+fn of_container(title: String, container: &Container, paused: bool, ailed: bool) -> Seen {
+    let (health, state) = (health(&container.raw), container.state.as_str());
     let wanted = if paused { "paused" } else { "running" };
+    let up = state == wanted;
     Seen {
         title,
-        up: state == wanted,
-        restarts: raw.pointer("/RestartCount").and_then(Value::as_u64).unwrap_or(0),
+        up,
+        restarts: container.raw.pointer("/RestartCount").and_then(Value::as_u64).unwrap_or(0),
         healthy: health == "healthy",
-        starting: health == "starting",
-        state: if state == wanted && health == "unhealthy" { health.to_owned() } else { state.to_owned() },
+        // One that was unhealthy before is not waited for: it would stay so.
+        starting: health == "starting" && !ailed,
+        ailing: up && ailed && health != "healthy",
+        state: if up && health == "unhealthy" && !ailed { health.to_owned() } else { state.to_owned() },
     }
+}
+
+/// What a container's own health check says; empty where there is none (podman has an empty status then).
+pub(super) fn health(raw: &Value) -> &str {
+    raw.pointer("/State/Health/Status").and_then(Value::as_str).unwrap_or_default()
 }
 
 async fn answers(probe: Probe, host: &str, context: &Context) -> bool {
@@ -193,4 +206,35 @@ async fn answers(probe: Probe, host: &str, context: &Context) -> bool {
         (first == *b"HTTP/").then_some(())
     };
     timeout(ANSWER, ask).await.ok().flatten().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn seen(health: &str, ailed: bool) -> Seen {
+        let raw = json!({ "State": { "Health": { "Status": health } }, "RestartCount": 0 });
+        let container = Container { raw, state: "running".into(), ..Container::default() };
+        of_container("the container `web`".into(), &container, false, ailed)
+    }
+
+    #[test]
+    fn one_that_was_unhealthy_before_need_not_be_healthy_to_be_back() {
+        // Health before, now; whether it is trouble, and whether it is told.
+        for (ailed, now, trouble, told) in [
+            (false, "healthy", false, false),
+            (false, "unhealthy", true, false),
+            (true, "unhealthy", false, true),
+            (true, "starting", false, true),
+            (true, "healthy", false, false),
+            (false, "", false, false),
+        ] {
+            let (first, last) = (seen("starting", ailed), seen(now, ailed));
+            assert_eq!(first_trouble(&[first], std::slice::from_ref(&last)).is_some(), trouble, "{ailed} {now}");
+            assert_eq!(last.ailing, told, "{ailed} {now}");
+        }
+        assert!(seen("starting", false).starting && !seen("starting", true).starting);
+    }
 }

@@ -53,7 +53,9 @@ impl Failures {
         now: Timestamp,
     ) -> Self {
         let count = before.map_or(0, |before| before.count).saturating_add(1);
-        Self { count, at: now, reason: reason.to_owned(), detail, retry_after, authority }
+        // People read it, and nobody needs less than a second of it.
+        let at = Timestamp::from_second(now.as_second()).unwrap_or(now);
+        Self { count, at, reason: reason.to_owned(), detail, retry_after, authority }
     }
 
     /// How long to wait after so many failures in a row.

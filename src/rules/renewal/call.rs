@@ -57,6 +57,15 @@ pub enum Form {
     Host,
 }
 
+/// Whether certbot's container gets the ports of this machine that its command publishes.
+#[derive(Clone, Copy, Debug, Eq, PartialEq)]
+pub enum Ports {
+    /// No: the server holds them, and the engine would refuse to start it.
+    Closed,
+    /// Yes: it answers port 80 itself.
+    Published,
+}
+
 impl Call<'_> {
     /// The arguments after the command itself.
     pub fn arguments(&self) -> Vec<String> {
@@ -111,18 +120,17 @@ pub fn caller(command: &[String]) -> Form {
     }
 }
 
-/// The configured command for one run: a container gets a name by which it can be removed when the client is gone, and no
-/// terminal, since cron has none.
-pub fn wrap(command: &[String], container: &str) -> Vec<String> {
+/// The configured command for one run: a container gets a name by which it can be removed when the client is gone, no
+/// terminal, since cron has none, and the ports only where it answers them.
+pub fn wrap(command: &[String], container: &str, ports: Ports) -> Vec<String> {
     let form = caller(command);
     let Some(at) = command.iter().position(|word| word == "run").filter(|_| form != Form::Host) else {
         return command.to_vec();
     };
     let mut words = command[..=at].to_vec();
     let rest = &command[at + 1..];
-    if !rest.iter().any(|word| word == "--name" || word.starts_with("--name=")) {
-        words.extend(["--name".to_owned(), container.to_owned()]);
-    }
+    // One of its own would not be found by whoever cleans up.
+    words.extend(["--name".to_owned(), container.to_owned()]);
     if !rest.iter().any(|word| word == "--rm") {
         words.push("--rm".to_owned());
     }
@@ -130,16 +138,37 @@ pub fn wrap(command: &[String], container: &str) -> Vec<String> {
         words.push("-T".to_owned());
     }
     let mut options = true;
-    for word in rest {
+    let mut rest = rest.iter().peekable();
+    while let Some(word) = rest.next() {
         options &= word.starts_with('-');
-        let terminal = options && matches!(word.as_str(), "-t" | "-i" | "-it" | "-ti" | "--tty" | "--interactive");
-        if !terminal {
-            words.push(word.clone());
+        let terminal = matches!(word.as_str(), "-t" | "-i" | "-it" | "-ti" | "--tty" | "--interactive");
+        let name = word == "--name" || word.starts_with("--name=");
+        let port = ports == Ports::Closed && is_port(word, rest.peek().map(|next| next.as_str()));
+        if options && (terminal || name || port) {
+            // With its value, where that is a word of its own.
+            if (name || port) && matches!(word.as_str(), "--name" | "-p" | "--publish") {
+                rest.next();
+            }
+            continue;
         }
+        words.push(word.clone());
         // The value of an option is no end of the options, but nothing after it can be told for certain.
         options |= word.starts_with('-');
     }
     words
+}
+
+/// Whether a word publishes ports: `-p 80:80`, `-p80:80`, `--publish=80:80`, `-P`, `--service-ports` of Compose.
+fn is_port(word: &str, next: Option<&str>) -> bool {
+    let address = |text: &str| {
+        text.contains(|c: char| c.is_ascii_digit())
+            && text.chars().all(|c| c.is_ascii_hexdigit() || ":.[]/-tcpudsx".contains(c))
+    };
+    match word {
+        "-P" | "--publish-all" | "--service-ports" => true,
+        "-p" | "--publish" => next.is_some_and(address),
+        word => ["--publish=", "-p"].iter().any(|start| word.strip_prefix(start).is_some_and(address)),
+    }
 }
 
 /// The path in a `docker run` container of a path here, by its `-v` and `--mount` options.
@@ -224,19 +253,38 @@ mod tests {
             ("/opt/certbot/bin/certbot", "/opt/certbot/bin/certbot"),
             ("docker run --rm certbot/certbot", "docker run --name mc-1 --rm certbot/certbot"),
             ("podman run -v /a:/b certbot/certbot", "podman run --name mc-1 --rm -v /a:/b certbot/certbot"),
-            ("docker run --name own --rm c", "docker run --name own --rm c"),
+            ("docker run --name own --rm c", "docker run --name mc-1 --rm c"),
+            ("docker run --name=own --rm -p 80:80 c", "docker run --name mc-1 --rm -p 80:80 c"),
             ("docker compose run --rm certbot", "docker compose run --name mc-1 -T --rm certbot"),
             ("docker-compose -f a.yml run certbot", "docker-compose -f a.yml run --name mc-1 --rm -T certbot"),
         ] {
-            assert_eq!(wrap(&words(command), "mc-1").join(" "), expected, "{command}");
+            assert_eq!(wrap(&words(command), "mc-1", Ports::Published).join(" "), expected, "{command}");
         }
         assert_eq!(caller(&words("docker exec x certbot")), Form::Host);
     }
 
     #[test]
+    fn ports_are_published_only_where_the_container_answers_them() {
+        for (command, expected) in [
+            ("docker run --rm -p 80:80 c", "docker run --name mc-1 --rm c"),
+            ("docker run -p0.0.0.0:80:80 --publish=[::]:80:80/tcp --rm c", "docker run --name mc-1 --rm c"),
+            ("docker run --publish 80 -P -v /a:/b --rm c", "docker run --name mc-1 -v /a:/b --rm c"),
+            // Compose has its project before `run`.
+            (
+                "docker compose -p prime run --rm --service-ports certbot",
+                "docker compose -p prime run --name mc-1 -T --rm certbot",
+            ),
+            ("docker-compose run --rm -p 80:80 certbot", "docker-compose run --name mc-1 -T --rm certbot"),
+            ("certbot -p 80:80", "certbot -p 80:80"),
+        ] {
+            assert_eq!(wrap(&words(command), "mc-1", Ports::Closed).join(" "), expected, "{command}");
+        }
+    }
+
+    #[test]
     fn renew_case_36_no_terminal_is_ever_asked_for() {
         for command in ["docker run -it --rm c", "docker run --rm -t c", "docker compose run --rm -i certbot"] {
-            let words = wrap(&words(command), "mc-1");
+            let words = wrap(&words(command), "mc-1", Ports::Published);
             assert!(!words.iter().any(|word| ["-it", "-t", "-i"].contains(&word.as_str())), "{words:?}");
         }
     }

@@ -6,6 +6,8 @@
 
 use std::{fmt, ops::Range};
 
+use super::{Hook, Moment};
+
 /// A renewal configuration that could be read.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Conf {
@@ -99,14 +101,20 @@ impl Conf {
         self.value("renewalparams.server")
     }
 
-    /// The commands that certbot runs around a renewal, with their keys: `pre_hook`, `post_hook`, `renew_hook`.
-    pub fn hooks(&self) -> Vec<(&str, String)> {
-        let hooks = ["pre_hook", "post_hook", "renew_hook"];
-        let set = |key: &'static str| {
-            let values = self.values(&format!("renewalparams.{key}"));
-            (!values.is_empty()).then(|| (key, values.join(", ")))
+    /// The commands that certbot runs around a renewal. It writes `renew_hook`, and reads `deploy_hook` as well.
+    pub fn hooks(&self) -> Vec<Hook> {
+        let set = |key: &str| {
+            let command = self.values(&format!("renewalparams.{key}")).join(", ");
+            let source = "its renewal file".to_owned();
+            let moment = Moment::of_key(key).filter(|_| !command.is_empty() && command != "None")?;
+            Some(Hook { moment, source, command, script: String::new() })
         };
-        hooks.into_iter().filter_map(set).filter(|(_, hook)| hook != "None").collect()
+        ["pre_hook", "renew_hook", "deploy_hook", "post_hook"].into_iter().filter_map(set).collect()
+    }
+
+    /// Whether a plain `certbot renew` would leave it alone (`autorenew = False`, certbot 3 and later).
+    pub fn is_left_alone(&self) -> bool {
+        self.value("renewalparams.autorenew").is_some_and(|value| value.eq_ignore_ascii_case("false"))
     }
 }
 
@@ -352,9 +360,13 @@ key_type = rsa
         );
         let conf = Conf::parse(&text).unwrap();
         assert_eq!(conf.values("renewalparams.webroot_path"), ["/a", "/b,c", "/d"]);
+        let hooks: Vec<_> = conf.hooks().into_iter().map(|hook| (hook.moment, hook.command)).collect();
         assert_eq!(
-            conf.hooks(),
-            [("pre_hook", "docker stop web, then wait".to_owned()), ("renew_hook", "a\nb".to_owned())]
+            hooks,
+            [(Moment::Pre, "docker stop web, then wait".to_owned()), (Moment::Deploy, "a\nb".to_owned())]
+        );
+        assert!(
+            !conf.is_left_alone() && Conf::parse(&format!("{STANDALONE}autorenew = False\n")).unwrap().is_left_alone()
         );
     }
 

@@ -67,7 +67,10 @@ pub fn read(text: &str, ending: &str, now: Timestamp) -> Trouble {
         Word::RateLimit
     } else if has(":badNonce") {
         Word::BadNonce
-    } else if has(":accountDoesNotExist") || has("You should register before running non-interactively") {
+    } else if has(":accountDoesNotExist")
+        || has("You should register before running non-interactively")
+        || has("Account at ") && has(" does not exist")
+    {
         Word::Account
     } else if has("Could not bind TCP port") {
         Word::Port
@@ -173,7 +176,9 @@ impl Word {
             Self::Configuration => "correct the renewal file that certbot names, or bring it back from a backup",
             Self::Deadline => "see whether the authority answers; raise `deadline` where it is only slow",
             Self::Disk => "make room, or run with sudo",
-            Self::Hook => "correct the command in the renewal file, or take it out: mainstay reloads the server itself",
+            Self::Hook => {
+                "correct the command (in the renewal file or in certbot's renewal-hooks), or take it out: mainstay reloads the server itself"
+            }
             Self::Locked => {
                 "wait for the other certbot (a timer of the distribution?) and run it again; never delete its lock files"
             }
@@ -345,6 +350,9 @@ mod tests {
         ));
         assert_eq!(unknown.word, Word::Account);
         assert!(unknown.word.fix().contains("from a backup"));
+        // Of 2.1.0 and 5.8.0, where its own folder of accounts is gone.
+        let lost = said(&failed("Account at /etc/letsencrypt/accounts/acme.test/dir/6f95179449baa0cd does not exist"));
+        assert_eq!(lost.word, Word::Account);
         let none = said(&failed(
             "You should register before running non-interactively, or provide --agree-tos and --email <email_address> flags.",
         ));

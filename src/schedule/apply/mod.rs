@@ -64,7 +64,11 @@ pub async fn apply(settings: &Settings, dry_run: bool, report: &mut Report, cont
         }
     }
     report.findings.extend(found.findings.iter().cloned());
-    report.add_plan(&plan::steps(&found.entries, &settings.schedules));
+    let mut plan = plan::steps(&found.entries, &settings.schedules);
+    if !found.blind.is_empty() {
+        plan.notes.push("what could not be looked at is not in it".to_owned());
+    }
+    report.add_plan(&plan);
     if dry_run {
         return Ok(found);
     }

@@ -176,10 +176,13 @@ async fn serve(
     }
 }
 
+/// Calls without `DB` in their names that answer as RDS does.
+const OF_RDS_TOO: [&str; 3] = ["AssumeRole", "DescribeEvents", "DescribePendingMaintenanceActions"];
+
 /// Both shapes of an error: EC2's and RDS's.
 fn error(call: &Call, code: &str, message: &str) -> String {
     let inner = format!("<Code>{code}</Code><Message>{message}</Message>");
-    match call.action.contains("DB") || ["AssumeRole", "DescribeEvents"].contains(&call.action.as_str()) {
+    match call.action.contains("DB") || OF_RDS_TOO.contains(&call.action.as_str()) {
         true => {
             format!("<ErrorResponse><Error><Type>Sender</Type>{inner}</Error><RequestId>1</RequestId></ErrorResponse>")
         }
@@ -224,6 +227,30 @@ fn answer(call: &Call, machines: &mut [Fake]) -> String {
             result(action, &format!("<DBInstances>{set}</DBInstances>{next}"))
         }
         "DescribeEvents" => result(action, "<Events></Events>"),
+        "DescribePendingMaintenanceActions" => {
+            here.retain(|fake| fake.database && !fake.reason.is_empty());
+            let set: String = here.iter().map(|fake| pending(fake)).collect();
+            result(action, &format!("<PendingMaintenanceActions>{set}</PendingMaintenanceActions>"))
+        }
+        "DescribeDBMajorEngineVersions" => {
+            let life = |name: &str, end: &str| {
+                format!(
+                    "<SupportedEngineLifecycle><LifecycleSupportName>open-source-rds-{name}-support</LifecycleSupportName>\
+                     <LifecycleSupportEndDate>{end}</LifecycleSupportEndDate></SupportedEngineLifecycle>"
+                )
+            };
+            let lives = life("extended", "2034-02-28T00:00:00Z") + &life("standard", "2031-02-28T00:00:00Z");
+            let version = format!(
+                "<DBMajorEngineVersion><Engine>postgres</Engine><MajorEngineVersion>15</MajorEngineVersion>\
+                 <SupportedEngineLifecycles>{lives}</SupportedEngineLifecycles></DBMajorEngineVersion>"
+            );
+            result(action, &format!("<DBMajorEngineVersions>{version}</DBMajorEngineVersions>"))
+        }
+        "AssumeRole" => result(
+            action,
+            "<Credentials><AccessKeyId>AKIDROLE</AccessKeyId><SecretAccessKey>secret</SecretAccessKey>\
+             <SessionToken>token</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials>",
+        ),
         _ if action.contains("DB") => result(action, ""),
         _ => format!("<{action}Response><requestId>1</requestId></{action}Response>"),
     }
@@ -251,11 +278,25 @@ fn instance(fake: &Fake) -> String {
     )
 }
 
+/// The reason of a database is what waits for it.
+fn pending(fake: &Fake) -> String {
+    let Fake { id, region, reason, .. } = fake;
+    format!(
+        "<ResourcePendingMaintenanceActions>\
+         <ResourceIdentifier>arn:aws:rds:{region}:111122223333:db:{id}</ResourceIdentifier>\
+         <PendingMaintenanceActionDetails><PendingMaintenanceAction><Action>{reason}</Action>\
+         <Description>said by the cloud</Description><ForcedApplyDate>2031-01-01T00:00:00Z</ForcedApplyDate>\
+         </PendingMaintenanceAction></PendingMaintenanceActionDetails></ResourcePendingMaintenanceActions>"
+    )
+}
+
 fn database(fake: &Fake) -> String {
     let Fake { id, state, class, region, .. } = fake;
     format!(
         "<DBInstance><DBInstanceIdentifier>{id}</DBInstanceIdentifier><DBInstanceStatus>{state}</DBInstanceStatus>\
-         <DBInstanceClass>{class}</DBInstanceClass><Engine>postgres</Engine>\
+         <DBInstanceClass>{class}</DBInstanceClass><Engine>postgres</Engine><EngineVersion>15.4</EngineVersion>\
+         <CertificateDetails><CAIdentifier>rds-ca-rsa2048-g1</CAIdentifier><ValidTill>2031-01-10T00:00:00Z</ValidTill>\
+         </CertificateDetails><PubliclyAccessible>true</PubliclyAccessible>\
          <DBInstanceArn>arn:aws:rds:{region}:111122223333:db:{id}</DBInstanceArn>\
          <TagList><Tag><Key>Schedule</Key><Value>office-hours</Value></Tag></TagList></DBInstance>"
     )

@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
+mod besides;
 mod cloud;
 mod moto;
 mod on_moto;
@@ -21,7 +22,12 @@ use crate::{
         calendar::Calendar,
         fleet::{Service, Wish},
     },
-    system::{Context, clock::Fixed, state::State},
+    system::{
+        Context,
+        aws::{Pace, Slowing},
+        clock::Fixed,
+        state::State,
+    },
 };
 
 /// A Monday in office hours, and the evening after it.
@@ -81,7 +87,8 @@ fn settings(folder: &Path, schedules: Vec<Schedule>) -> Settings {
             look: Duration::from_millis(20),
             limit: Duration::from_secs(3),
             capacity: Duration::from_millis(600),
-            pause: Duration::from_millis(1),
+            // The bucket of a region is the whole process's, and so every test's; that it is used is a test beside it.
+            pace: Pace { wait: Duration::from_millis(1), slowing: Slowing::Call, ..Pace::default() },
         },
     }
 }

@@ -109,28 +109,35 @@ async fn schedule_case_40_an_error_that_names_nobody_halves_its_batch() {
 
 #[tokio::test]
 async fn schedule_case_41_who_is_asked_to_slow_down_waits_and_asks_for_the_same() {
-    // The client slows down by region and for the whole process, so this one is no other test's.
-    const REGION: &str = "sa-east-1";
-    let mut fakes = many(50, "running");
-    fakes.iter_mut().for_each(|fake| fake.region = REGION.into());
-    let cloud = Cloud::start(fakes, |call, _, before| {
-        (is(call, "StopInstances") && before < 3)
+    // Two calls with five tries each are not enough.
+    const REFUSALS: usize = 12;
+    let cloud = Cloud::start(many(50, "running"), |call, _, before| {
+        (is(call, "StopInstances") && before < REFUSALS)
             .then(|| Reply(503, "RequestLimitExceeded", "Request limit exceeded.".into()))
     })
     .await;
     let folder = tempfile::tempdir().unwrap();
-    let selectors = vec![by_tag(Service::Ec2, &[REGION])];
-    let mut settings =
-        settings(folder.path(), vec![Schedule { selectors, ..Schedule::new("office-hours", calendar()) }]);
-    // A look costs a call too, and whoever was asked to slow down makes few.
-    settings.patience.look = Duration::from_secs(2);
-    settings.patience.limit = Duration::from_secs(120);
-    settings.patience.capacity = Duration::from_secs(120);
+    let mut settings = settings(folder.path(), vec![office_hours()]);
+    settings.patience.limit = Duration::from_secs(60);
+    settings.patience.capacity = Duration::from_secs(60);
     let report = run(&settings, &context(&cloud.url, EVENING)).await;
     assert_eq!((done(&report), report.exit()), (50, 0), "{report:#?}");
     let calls = cloud.calls();
     let stops: Vec<_> = calls.iter().filter(|call| is(call, "StopInstances")).collect();
-    assert!(stops.len() == 4 && stops.iter().all(|call| call.ids().len() == 50), "never more and smaller calls");
+    assert_eq!(stops.len(), REFUSALS + 1, "one more, and that was taken");
+    assert!(stops.iter().all(|call| call.ids().len() == 50), "never smaller calls");
+}
+
+#[tokio::test]
+async fn schedule_case_41_what_is_refused_for_too_long_is_left_to_the_next_run() {
+    let cloud = Cloud::start(many(50, "running"), |call, _, _| {
+        is(call, "StopInstances").then(|| Reply(503, "Throttling", "Rate exceeded".into()))
+    })
+    .await;
+    let report = evening(&cloud).await;
+    assert_eq!((done(&report), report.exit()), (0, 1), "{report:#?}");
+    assert!(detail(&report, "i-00000000000000000").starts_with("throttled: "), "{report:#?}");
+    assert!(cloud.calls().iter().filter(|call| is(call, "StopInstances")).all(|call| call.ids().len() == 50));
 }
 
 #[tokio::test]

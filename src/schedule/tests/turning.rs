@@ -122,6 +122,59 @@ async fn schedule_case_49_nor_does_the_run_after_one_that_was_killed() {
 }
 
 #[tokio::test]
+async fn schedule_case_49_the_accounts_of_a_schedule_share_one_memory() {
+    const OTHER: &str = "i-0000000000000000b";
+    let away = Fake { region: "eu-west-1".into(), ..Fake::instance(OTHER, "running") };
+    // Amazon takes the stops, and nothing shows of them until the test says so.
+    let shown = Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let turned = shown.clone();
+    let cloud = Cloud::start(vec![Fake::instance(ONE, "running"), away], move |call, machines, _| {
+        if call.action == "DescribeInstances" && turned.load(std::sync::atomic::Ordering::SeqCst) {
+            machines.iter_mut().for_each(|fake| fake.state = "stopped".into());
+        }
+        (call.action == "StopInstances").then(|| Reply(200, "", String::new()))
+    })
+    .await;
+    let role = Role { arn: "arn:aws:iam::444455556666:role/mainstay".into(), external_id: None };
+    let other = Selector { role: Some(role), ..by_tag(Service::Ec2, &["eu-west-1"]) };
+    let selectors = vec![by_tag(Service::Ec2, &["us-east-2"]), other];
+    let folder = tempfile::tempdir().unwrap();
+    let schedule = Schedule { selectors, ..Schedule::new("office-hours", calendar()) };
+    let mut settings = settings(folder.path(), vec![schedule]);
+    let evening = context(&cloud.url, EVENING);
+    settings.patience.look = Duration::from_secs(60);
+    let record = settings.state.folder().join("schedule/prime-office-hours.json");
+    let remembered = || crate::system::file::read(&record, 1 << 20).map(|bytes| String::from_utf8(bytes).unwrap());
+    {
+        // Killed once both accounts have been asked, and have written it down.
+        let killed = run(&settings, &evening);
+        let both = async {
+            while !remembered().is_ok_and(|text| text.contains(ONE) && text.contains(OTHER)) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::select! {
+            report = killed => panic!("it did not wait: {report:#?}"),
+            both = tokio::time::timeout(Duration::from_secs(20), both) => both.expect("one account's memory is lost"),
+        }
+    }
+    assert_eq!(cloud.count("StopInstances"), 2);
+    settings.patience.look = Duration::from_millis(20);
+    let second = run(&settings, &evening);
+    let show = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        shown.store(true, std::sync::atomic::Ordering::SeqCst);
+    };
+    let (report, ()) = tokio::join!(second, show);
+    assert_eq!(came(&report), [format!("stop {ONE}: done"), format!("stop {OTHER}: done")], "{report:#?}");
+    assert_eq!(cloud.count("StopInstances"), 2, "nobody is asked twice");
+    for id in [ONE, OTHER] {
+        assert!(detail(&report, id).contains("asked by an earlier run"), "{report:#?}");
+    }
+    assert!(!remembered().unwrap().contains("i-0"), "what has arrived is forgotten");
+}
+
+#[tokio::test]
 async fn a_signal_ends_the_wait_and_says_what_was_begun() {
     let mut fake = Fake::instance(ONE, "running");
     fake.slow = 100_000;

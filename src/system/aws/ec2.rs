@@ -1,15 +1,15 @@
 //! EC2 instances of one region: looked at by [`Ec2`], started and stopped by [`Ec2Switch`].
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use aws_sdk_ec2::{
     Client,
-    types::{self, DeviceType, Filter, InstanceLifecycleType, SpotInstanceType},
+    types::{self, DeviceType, Filter, InstanceLifecycleType, InstanceType, SpotInstanceType},
 };
 use aws_types::SdkConfig;
 
 use super::{Refusal, instant};
-use crate::rules::fleet::{Details, Instance, Kind, Machine, Spot, Turn, User, initiated};
+use crate::rules::fleet::{Act, Details, Instance, Kind, Machine, Spot, Turn, User, initiated};
 
 /// Which machines of a region to tell of. More may come: whoever asks has several wishes and one call.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -41,6 +41,12 @@ const PAGE: i32 = 1000;
 
 /// More ids than this are not asked for one by one.
 pub const MOST_IDS: usize = 50;
+
+/// As many values as a filter can have (EC2 API Reference, Filter).
+const MOST_VALUES: usize = 200;
+
+/// As many types as can be asked for by name (EC2 API Reference, DescribeInstanceTypes).
+const MOST_TYPES: usize = 100;
 
 impl Ec2 {
     /// The region that the configuration is for.
@@ -78,6 +84,76 @@ impl Ec2 {
             self.tell_spots(&mut machines, &requests).await;
         }
         Ok(machines)
+    }
+
+    /// The KMS keys that encrypt the volumes of these instances, as ARNs, each once.
+    ///
+    /// # Errors
+    ///
+    /// What EC2 refused.
+    pub async fn keys(&self, ids: &[String]) -> Result<BTreeSet<String>, Refusal> {
+        let mut keys = BTreeSet::new();
+        for some in ids.chunks(MOST_VALUES) {
+            let own = Filter::builder().name("attachment.instance-id").set_values(Some(some.to_vec())).build();
+            let encrypted = Filter::builder().name("encrypted").values("true").build();
+            let request = self.client.describe_volumes().filters(own).filters(encrypted);
+            let mut pages = request.into_paginator().send();
+            while let Some(page) = pages.next().await {
+                let page = page.map_err(|error| Refusal::of(&error))?;
+                keys.extend(page.volumes().iter().filter_map(|volume| volume.kms_key_id()).map(str::to_owned));
+            }
+        }
+        Ok(keys)
+    }
+
+    /// How many gigabytes of instance store each of these types has; those without any are left out.
+    ///
+    /// # Errors
+    ///
+    /// What EC2 refused.
+    pub async fn stores(&self, classes: &BTreeSet<String>) -> Result<BTreeMap<String, i64>, Refusal> {
+        let classes: Vec<InstanceType> = classes.iter().map(|class| InstanceType::from(class.as_str())).collect();
+        let mut sizes = BTreeMap::new();
+        for some in classes.chunks(MOST_TYPES) {
+            let request = self.client.describe_instance_types().set_instance_types(Some(some.to_vec()));
+            let mut pages = request.into_paginator().send();
+            while let Some(page) = pages.next().await {
+                for told in page.map_err(|error| Refusal::of(&error))?.instance_types() {
+                    let size = told.instance_storage_info().and_then(|info| info.total_size_in_gb());
+                    if let (Some(class), Some(size)) = (told.instance_type(), size.filter(|size| *size > 0)) {
+                        sizes.insert(class.as_str().to_owned(), size);
+                    }
+                }
+            }
+        }
+        Ok(sizes)
+    }
+
+    /// Whether the credentials would be allowed to start or stop all of these: EC2 is asked to say what it would do, and
+    /// does nothing.
+    ///
+    /// # Errors
+    ///
+    /// What EC2 answered when it told neither.
+    pub async fn allows(&self, act: Act, ids: &[String]) -> Result<bool, Refusal> {
+        let ids = Some(ids.to_vec());
+        let refusal = match act {
+            Act::Stop => {
+                let call = self.client.stop_instances().set_instance_ids(ids).dry_run(true).send();
+                call.await.map(drop).map_err(|error| Refusal::of(&error))
+            }
+            Act::Start | Act::Nothing => {
+                let call = self.client.start_instances().set_instance_ids(ids).dry_run(true).send();
+                call.await.map(drop).map_err(|error| Refusal::of(&error))
+            }
+        };
+        match refusal {
+            Err(refusal) if refusal.is("DryRunOperation") => Ok(true),
+            Err(refusal) if refusal.is("UnauthorizedOperation") => Ok(false),
+            Err(refusal) => Err(refusal),
+            // What only pretends says so with an error; who answers otherwise is no EC2.
+            Ok(()) => Ok(true),
+        }
     }
 
     fn machine(&self, instance: &types::Instance, account: &str) -> Machine {

@@ -10,6 +10,7 @@ pub mod rds;
 mod refusal;
 pub mod scheduler;
 pub mod sts;
+pub mod upkeep;
 
 use std::{collections::HashMap, time::Duration};
 
@@ -69,6 +70,19 @@ pub struct Pace {
     pub wait: Duration,
     /// The longest of all waits.
     pub longest_wait: Duration,
+    /// Who waits when a service asks to slow down.
+    pub slowing: Slowing,
+}
+
+/// Who waits when a service asks to slow down.
+#[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
+pub enum Slowing {
+    /// All calls of this process to the service in that region: a bucket of calls that fills again slowly (the adaptive mode
+    /// of the SDKs and Tools Reference Guide, "Retry behavior").
+    #[default]
+    Region,
+    /// The call that was asked to, alone.
+    Call,
 }
 
 impl Default for Pace {
@@ -80,6 +94,7 @@ impl Default for Pace {
             attempts: 5,
             wait: Duration::from_secs(1),
             longest_wait: Duration::from_secs(20),
+            slowing: Slowing::default(),
         }
     }
 }
@@ -97,10 +112,13 @@ impl Pace {
 }
 
 impl Account {
-    /// The same in another region, for services that are asked about many machines: who is told to slow down does so with
-    /// all calls of that region (the adaptive mode of the SDKs and Tools Reference Guide, "Retry behavior").
+    /// The same in another region, for services that are asked about many machines.
     pub fn at(&self, region: &str, pace: &Pace) -> SdkConfig {
-        let retries = RetryConfig::adaptive()
+        let retries = match pace.slowing {
+            Slowing::Region => RetryConfig::adaptive(),
+            Slowing::Call => RetryConfig::standard(),
+        };
+        let retries = retries
             .with_max_attempts(pace.attempts)
             .with_initial_backoff(pace.wait)
             .with_max_backoff(pace.longest_wait);
@@ -196,6 +214,8 @@ fn utf8(context: &Context) -> HashMap<String, String> {
 mod tests {
     use std::{collections::BTreeMap, path::PathBuf};
 
+    use aws_config::retry::RetryMode;
+
     use super::*;
 
     fn context(variables: &[(&str, &str)]) -> Context {
@@ -237,6 +257,16 @@ mod tests {
         assert!(is_amazons("https://s3.cn-north-1.amazonaws.com.cn/"));
         assert!(!is_amazons("https://amazonaws.com.example.net"));
         assert!(!is_amazons("http://127.0.0.1:5000"));
+    }
+
+    #[tokio::test]
+    async fn schedule_case_41_all_calls_to_a_region_slow_down_together_unless_it_is_said_otherwise() {
+        let found = account(&context(&[("AWS_REGION", "eu-north-1")]), Wanted::default(), &Pace::default()).await;
+        for (slowing, mode) in [(Slowing::default(), RetryMode::Adaptive), (Slowing::Call, RetryMode::Standard)] {
+            let sdk = found.at("us-east-2", &Pace { slowing, ..Pace::default() });
+            let retries = sdk.retry_config().unwrap();
+            assert_eq!((retries.mode(), retries.max_attempts()), (mode, 5));
+        }
     }
 
     #[test]

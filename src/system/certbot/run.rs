@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::{
-    rules::renewal::{Form, Trouble, Word, caller, wrap},
+    rules::renewal::{Form, Ports, Trouble, Word, caller, wrap},
     system::process::{Command, Failure, Output},
 };
 
@@ -19,8 +19,13 @@ pub struct Ended {
 }
 
 /// The configured command with these arguments; `container` names the container where it runs in one.
-pub fn command(configured: &[String], arguments: &[String], container: &str, deadline: Duration) -> Command {
-    let words = wrap(configured, container);
+pub fn command(
+    configured: &[String],
+    arguments: &[String],
+    (container, ports): (&str, Ports),
+    deadline: Duration,
+) -> Command {
+    let words = wrap(configured, container, ports);
     let program = words.first().cloned().unwrap_or_else(|| "certbot".to_owned());
     Command::new(program)
         .args(words.iter().skip(1))
@@ -61,7 +66,7 @@ pub fn ended(answer: Result<Output, Failure>, configured: &[String]) -> Result<E
 
 /// What asks certbot for its version.
 pub fn version_call(configured: &[String], container: &str) -> Command {
-    command(configured, &["--version".to_owned()], container, Duration::from_secs(60))
+    command(configured, &["--version".to_owned()], (container, Ports::Closed), Duration::from_secs(60))
 }
 
 /// certbot's version, out of the answer to [`version_call`].

@@ -5,6 +5,7 @@
 
 mod acting;
 mod copied;
+mod health;
 mod inspect;
 #[cfg(test)]
 pub(crate) mod live;
@@ -346,6 +347,24 @@ impl<'a> Docker<'a> {
             }
             answer => answer,
         }
+    }
+
+    /// The folder where the engine keeps images, containers and volumes, on the machine where it runs.
+    ///
+    /// # Errors
+    ///
+    /// Why the engine does not tell.
+    pub async fn root(&self) -> Result<String, Trouble> {
+        // podman's own word for it comes second, where there is no docker.
+        let mut last = None;
+        for format in ["{{.DockerRootDir}}", "{{.Store.GraphRoot}}"] {
+            match self.engine(&["info", "--format", format], "").await {
+                Ok(output) if output.text().trim().starts_with('/') => return Ok(output.text().trim().to_owned()),
+                Ok(_) => last = Some(Trouble::Other("it tells no folder".to_owned())),
+                Err(trouble) => last = Some(trouble),
+            }
+        }
+        Err(last.unwrap_or(Trouble::Absent))
     }
 
     /// Whether an image, a network or a volume is there: `kind` is the engine's word.

@@ -2,12 +2,12 @@
 
 use std::{error::Error as _, future::Future, io, pin::pin, time::Duration};
 
-use http_body_util::{BodyExt, Empty};
+use http_body_util::{BodyExt, Full};
 use hyper::{
-    Version,
+    Method, Version,
     body::{Body as _, Bytes, Incoming},
     client::conn::{http1, http2},
-    header::{ACCEPT, ACCEPT_ENCODING, HOST, HeaderMap, USER_AGENT},
+    header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderMap, USER_AGENT},
 };
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::{
@@ -157,8 +157,9 @@ async fn body(mut incoming: Incoming, cap: usize, deadline: Deadline) -> (Vec<u8
 }
 
 /// The request line and header: the least that a server needs to treat us like anybody else.
-fn message(request: &Request, version: Version) -> Result<hyper::Request<Empty<Bytes>>, HttpFailure> {
-    let builder = hyper::Request::get(match version {
+fn message(request: &Request, version: Version) -> Result<hyper::Request<Full<Bytes>>, HttpFailure> {
+    let method = if request.body.is_some() { Method::POST } else { Method::GET };
+    let builder = hyper::Request::builder().method(method).uri(match version {
         Version::HTTP_2 => format!("https://{}{}", request.authority(), request.target()),
         _ => request.target(),
     });
@@ -166,12 +167,17 @@ fn message(request: &Request, version: Version) -> Result<hyper::Request<Empty<B
         Version::HTTP_2 => builder,
         _ => builder.header(HOST, request.authority()),
     };
+    let builder = match &request.body {
+        Some(body) => builder.header(CONTENT_TYPE, body.kind),
+        None => builder,
+    };
+    let body = request.body.as_ref().map(|body| Bytes::from(body.bytes.clone())).unwrap_or_default();
     builder
         .version(version)
         .header(USER_AGENT, concat!("mainstay/", env!("CARGO_PKG_VERSION")))
         .header(ACCEPT, "*/*")
         .header(ACCEPT_ENCODING, "identity")
-        .body(Empty::new())
+        .body(Full::new(body))
         .map_err(|error| HttpFailure::Other(format!("the request cannot be written: {error}")))
 }
 

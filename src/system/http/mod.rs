@@ -2,7 +2,7 @@
 //!
 //! Over hyper's connection halves and not over a client with a pool: the connection is the TLS probe's own, which has
 //! judged it. So nothing here follows a redirect, keeps a cookie, reads a proxy variable or asks for compression.
-//! Always GET: applications that route GET only answer HEAD with 405.
+//! A look is always a GET: applications that route GET only answer HEAD with 405. Messages are posted.
 
 mod exchange;
 mod plain;
@@ -23,6 +23,17 @@ pub struct Request {
     pub url: Url,
     /// A `Host` of one's own.
     pub host: Option<String>,
+    /// What is sent with a POST; a GET without.
+    pub body: Option<Body>,
+}
+
+/// What is sent.
+#[derive(Clone, Debug, Eq, PartialEq)]
+pub struct Body {
+    /// Its `Content-Type`.
+    pub kind: &'static str,
+    /// The bytes.
+    pub bytes: Vec<u8>,
 }
 
 /// What one exchange may cost.
@@ -39,7 +50,12 @@ pub struct Limits {
 impl Request {
     /// A GET of this address.
     pub fn get(url: Url) -> Self {
-        Self { url, host: None }
+        Self { url, host: None, body: None }
+    }
+
+    /// A POST to this address.
+    pub fn post(url: Url, kind: &'static str, bytes: Vec<u8>) -> Self {
+        Self { body: Some(Body { kind, bytes }), ..Self::get(url) }
     }
 
     /// The same with another `Host`.

@@ -110,7 +110,7 @@ fn prefix_of(target: &Path) -> io::Result<OsString> {
 
 /// Makes the rename itself survive a crash. Some file systems (FUSE, network ones) cannot flush a folder and say
 /// `EINVAL` or that it is unsupported; the file is in place then all the same.
-fn sync_folder(folder: &Path) -> io::Result<()> {
+pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::Unsupported) => Ok(()),
         // A folder that may be written to but not read cannot be opened.

@@ -82,6 +82,9 @@ pub enum Owed {
         policy: String,
         /// Whether the policy may have been replaced by `always`.
         leased: bool,
+        /// Whether its health check said so before: then it need not be healthy to be back.
+        #[serde(default)]
+        unhealthy: bool,
     },
     /// A systemd unit.
     Unit {
@@ -302,6 +305,7 @@ mod tests {
                 paused: false,
                 policy: "on-failure:3".into(),
                 leased: true,
+                unhealthy: false,
             },
             Owed::Unit { unit: "nginx.service".into() },
         ];

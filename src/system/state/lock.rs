@@ -139,13 +139,7 @@ impl State {
             Err(refusal) => refusal,
         };
         report.locked = true;
-        let finding = match refusal.is_routine() {
-            true => Finding::skip(id, subject, format!("{run} is at work")),
-            false => Finding::warn(id, subject, format!("{run} has been at work for over an hour")),
-        };
-        let error = Error::from(refusal);
-        let finding = finding.cause(error.why.join(": ")).data("reason", "locked");
-        report.findings.push(error.hints.into_iter().fold(finding, Finding::fix));
+        report.findings.push(refusal.finding(id, subject, run));
         Ok(None)
     }
 
@@ -170,6 +164,17 @@ impl Refusal {
     /// Whether `--quiet` keeps silent about it: another run is at work, and has not been for suspiciously long.
     pub fn is_routine(&self) -> bool {
         matches!(self, Self::Held { age, .. } if *age <= LONG)
+    }
+
+    /// What is told of a `subject` that another run keeps this one from.
+    pub fn finding(self, id: &'static str, subject: &str, run: &str) -> Finding {
+        let finding = match self.is_routine() {
+            true => Finding::skip(id, subject, format!("{run} is at work")),
+            false => Finding::warn(id, subject, format!("{run} has been at work for over an hour")),
+        };
+        let error = Error::from(self);
+        let finding = finding.cause(error.why.join(": ")).data("reason", "locked");
+        error.hints.into_iter().fold(finding, Finding::fix)
     }
 }
 

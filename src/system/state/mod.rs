@@ -1,8 +1,11 @@
 //! The state folder: where locks, the journal and records are kept between runs.
 
 mod atomic;
+mod backwards;
+mod history;
 mod journal;
 mod lock;
+mod untold;
 
 use std::{
     fs::{self, DirBuilder},
@@ -12,8 +15,10 @@ use std::{
 };
 
 pub use atomic::{Mode, create, write, write_through};
+pub use history::{Flush, History, Runs, Unwritten};
 pub use journal::{Entry, Helper, Journal, Lineage, Owed, Peek, Probe};
 pub use lock::{Holder, Lock, Refusal, Request};
+pub use untold::Untold;
 
 use super::Context;
 use crate::error::{Error, Kind, Result};

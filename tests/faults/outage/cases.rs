@@ -347,6 +347,16 @@ fn renew_case_31_a_crash_loop_is_not_taken_for_being_back_and_the_journal_stays_
         assert!(next.status.success(), "{}", String::from_utf8_lossy(&next.stdout));
         wait_for(Duration::from_secs(5), || acme::guardian().is_none());
         assert_eq!(wrong(), [""; 0]);
+
+        // One that was unhealthy before is back when it runs and answers, and that is told.
+        make_anew(&["run", "-d", "--health-cmd", "false", "--health-interval", "1s", "--health-retries", "1"]);
+        let health = || container(CONTAINER).map(|found| found["State"]["Health"]["Status"].clone());
+        assert!(wait_for(Duration::from_secs(20), || health() == Some("unhealthy".into()) && serves()));
+        let found = outage::preflight(&wanted, &context).await;
+        assert!(found.may_stop() && found.notes[0].contains("unhealthy already"), "{found:?}");
+        let ended = Outage::begin(found, &wanted, &context).await.unwrap().end(&context).await;
+        expect_back(&ended);
+        assert!(ended.findings.iter().any(|finding| finding.data["reason"] == "unhealthy-before"), "{ended:?}");
     });
 }
 

@@ -5,6 +5,7 @@
 
 mod backup;
 mod certificate;
+mod host;
 mod notify;
 mod schedule;
 mod site;
@@ -53,6 +54,27 @@ pub static ROOT: Table = Table {
             kind: Kind::Named(&schedule::SCHEDULE),
             default: Default::Unset,
             doc: "Machines that `mainstay schedule` starts and stops.",
+            example: "",
+        },
+        Key {
+            name: "host",
+            kind: Kind::Table(&host::HOST),
+            default: Default::Unset,
+            doc: "This machine: `mainstay check` looks at it where the section is there.",
+            example: "",
+        },
+        Key {
+            name: "domain",
+            kind: Kind::Table(&host::DOMAIN),
+            default: Default::Unset,
+            doc: "The registration of domains: `mainstay check` asks their registries where the section is there.",
+            example: "",
+        },
+        Key {
+            name: "database",
+            kind: Kind::Table(&host::DATABASE),
+            default: Default::Unset,
+            doc: "The upkeep of the schedules' databases: `mainstay check` looks at it where the section is there.",
             example: "",
         },
         Key {
@@ -188,6 +210,8 @@ pub enum Text {
     Repeat,
     /// An address, alone or after `HOST:PORT:`.
     Resolve,
+    /// A share of a whole, like `10%`.
+    Share,
     /// A minisign public key.
     Signer,
     /// A share of a lifetime, or a length of time.

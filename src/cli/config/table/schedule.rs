@@ -210,7 +210,7 @@ static RDS: Table = Table {
             name: "snapshot",
             kind: Kind::Text(Text::Word(&["never", "best-effort", "require"])),
             default: Default::Value("\"never\""),
-            doc: "Whether a snapshot is made before a stop.",
+            doc: "Whether a snapshot of an instance is made before a stop; clusters get none.",
             example: "\"best-effort\"",
         },
     ],
@@ -219,6 +219,12 @@ static RDS: Table = Table {
         Rule::AtMostOne(&["tags", "ids"]),
         Rule::AtMostOne(&["tags", "clusters"]),
         Rule::Needs("external_id", "", "role", "an external id is part of taking on a role"),
+        Rule::Forbids(
+            "snapshot",
+            "\"require\"",
+            "clusters",
+            "a snapshot before a stop is made of instances only; Aurora keeps backups of its own",
+        ),
     ],
 };
 
