@@ -4,7 +4,7 @@
 //!
 //! ```text
 //!  floor 5  cli       args, settings from flags + environment + file, render      knows a terminal exists
-//!  floor 4  setup  overview                             runbook: they see all jobs  know no terminal, no clap
+//!  floor 4  setup  overview                             init and timers; report, runbook, history   see all jobs
 //!  floor 3  check                                       observe -> judge          knows no terminal, no clap
 //!  floor 2  backup  schedule  renew_cert                observe -> plan -> apply  know no terminal, no clap
 //!  floor 1  system    docker nginx gunicorn tls http resolve process clock state  everything outside this process
@@ -24,4 +24,5 @@ pub mod renew_cert;
 pub mod report;
 pub mod rules;
 pub mod schedule;
+pub mod setup;
 pub mod system;

@@ -90,12 +90,7 @@ fn keys_at_home(set: &Set, context: &Context) -> Option<Finding> {
         .map(str::trim)
         .filter(|key| !key.is_empty() && !key.starts_with('#'))
         .collect();
-    let person: Arc<dyn Person> = Arc::new(Nobody);
-    let mut found: Vec<(String, PathBuf)> = Vec::new();
-    for path in likely_identities(set, context) {
-        let Ok(keys) = Keys::read(std::slice::from_ref(&path), &person) else { continue };
-        found.extend(keys.fingerprints().iter().map(|key| (key.clone(), path.clone())));
-    }
+    let found = identities(&set.root, context);
     let at_home = |key: &&str| found.iter().find(|(known, _)| known == key).map(|(_, path)| path);
     let homes: Vec<&PathBuf> = wanted.iter().filter_map(at_home).collect();
     if wanted.is_empty() || homes.len() < wanted.len() {
@@ -113,9 +108,21 @@ fn keys_at_home(set: &Set, context: &Context) -> Option<Finding> {
     )
 }
 
+/// The private keys that lie where people keep them, in a folder and in the caller's home: who each is for, and its file.
+/// One that is locked by a passphrase does not tell.
+pub fn identities(root: &Path, context: &Context) -> Vec<(String, PathBuf)> {
+    let person: Arc<dyn Person> = Arc::new(Nobody);
+    let mut found: Vec<(String, PathBuf)> = Vec::new();
+    for path in likely_identities(root, context) {
+        let Ok(keys) = Keys::read(std::slice::from_ref(&path), &person) else { continue };
+        found.extend(keys.fingerprints().iter().map(|key| (key.clone(), path.clone())));
+    }
+    found
+}
+
 /// Files that people keep identities in.
-fn likely_identities(set: &Set, context: &Context) -> Vec<PathBuf> {
-    let mut folders: Vec<PathBuf> = vec![set.root.clone(), context.folder.clone()];
+fn likely_identities(root: &Path, context: &Context) -> Vec<PathBuf> {
+    let mut folders: Vec<PathBuf> = vec![root.to_owned(), context.folder.clone()];
     if let Some(home) = context.variable("HOME").map(PathBuf::from) {
         folders.extend([home.join(".config/age"), home.join(".config/sops/age"), home.join(".ssh"), home]);
     }

@@ -27,7 +27,7 @@ pub use catalog::{Archive, Catalog, Incomplete, Lack, Origin, Query};
 pub use create::{Create, create, lock, recipe};
 pub use drill::drill;
 pub use holding::{Holding, Learnt, remember};
-pub use init::init;
+pub use init::{identities, init};
 pub use keygen::keygen;
 pub use list::{Leftover, Listing, Row, Stand, list};
 pub use record::{Drill, Good, Last, Record, Seen, Size};

@@ -11,6 +11,7 @@ pub mod exit;
 mod facts;
 mod hidden;
 mod history;
+mod init;
 #[cfg(feature = "aws")]
 mod lambda;
 mod notify;
@@ -26,6 +27,7 @@ mod schedule;
 pub mod settings;
 mod signals;
 pub mod style;
+mod timers;
 mod usage;
 
 use std::{ffi::OsString, io::Write, process::ExitCode, sync::Arc, time::Duration};
@@ -137,10 +139,12 @@ async fn perform(cli: &Cli, console: &Console, view: &View, context: &Context) -
     match &cli.command {
         Command::Backup(args) => backup::run(&args.command, cli, console, context).await,
         Command::Check(args) => check(args, cli, context).await,
+        Command::Init(args) => init::run(args, cli, context).await,
         Command::RenewCert(args) => renew_cert::run(args, cli, context).await,
         Command::Report(args) => report::run(args, cli, view, context).await,
         Command::Schedule(args) => schedule::run(args, cli, console, context).await,
         Command::Runbook(args) => runbook::run(args, cli, context).await,
+        Command::Timers(args) => timers::run(args, cli, context).await,
         Command::History(args) => history::run(args, cli, view, context),
         Command::Config(args) => configure(args.command, cli, context).await,
         Command::Completions { shell } => {
@@ -190,7 +194,8 @@ fn configuration(cli: &Cli, context: &Context) -> Result<Loaded> {
     config::load(cli.global.config.as_deref(), context)?.ok_or_else(|| {
         Error::new(Kind::Config, "find a configuration file")
             .because("there is no mainstay.toml here or above, in the user's folder or in /etc/mainstay")
-            .hint("name one with --config FILE")
+            .hint("write a first one from what is found here: `mainstay init`")
+            .hint("or name one with --config FILE")
     })
 }
 

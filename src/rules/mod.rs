@@ -32,6 +32,7 @@ pub mod manifest;
 pub mod nginx;
 pub mod notice;
 pub mod oauth;
+pub mod quoted;
 pub mod redact;
 pub mod redirect;
 pub mod renewal;

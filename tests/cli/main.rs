@@ -13,6 +13,7 @@ mod hidden;
 mod history;
 mod hook;
 mod host;
+mod init;
 #[cfg(feature = "aws")]
 mod lambda;
 mod notify;
@@ -25,5 +26,6 @@ mod schedule;
 mod server;
 mod signals;
 mod site;
+mod timers;
 mod trouble;
 mod usage;

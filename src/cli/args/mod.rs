@@ -4,10 +4,12 @@ mod backup;
 mod check;
 mod config;
 mod history;
+mod init;
 mod renew_cert;
 mod report;
 mod runbook;
 mod schedule;
+mod timers;
 
 use std::{path::PathBuf, time::Duration};
 
@@ -26,12 +28,14 @@ pub use backup::{
 pub use check::CheckArgs;
 pub use config::{ConfigArgs, ConfigCommand};
 pub use history::HistoryArgs;
+pub use init::InitArgs;
 pub use renew_cert::RenewCertArgs;
 pub use report::ReportArgs;
 pub use runbook::RunbookArgs;
 pub use schedule::{
     ApplyArgs, DeployArgs, NamesArgs, OverrideArgs, PlanArgs, ScheduleArgs, ScheduleCommand, SimulateArgs, StatusArgs,
 };
+pub use timers::{TimersArgs, TimersChangeArgs, TimersCommand};
 
 /// Carry out the maintenance runbook: look, plan, apply, prove
 ///
@@ -52,6 +56,8 @@ pub struct Cli {
 /// One variant a command.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Write a first mainstay.toml from what is found here
+    Init(InitArgs),
     /// Look at live sites, backups and certificates and judge what is really there
     Check(CheckArgs),
     /// Back up secrets and configuration, and prove that they can be restored
@@ -60,6 +66,8 @@ pub enum Command {
     RenewCert(RenewCertArgs),
     /// Start and stop machines on a schedule, and say what that means
     Schedule(ScheduleArgs),
+    /// Let systemd or cron run the jobs
+    Timers(TimersArgs),
     /// Show the state of everything at a glance, in the terminal or as a page
     Report(ReportArgs),
     /// List what was done, what failed and what has recovered
@@ -93,9 +101,11 @@ impl Command {
             | Self::Completions { .. }
             | Self::Config(_)
             | Self::History(_)
+            | Self::Init(_)
             | Self::Man { .. }
             | Self::Report(_)
-            | Self::Runbook(_) => 1,
+            | Self::Runbook(_)
+            | Self::Timers(_) => 1,
         }
     }
 
@@ -107,9 +117,13 @@ impl Command {
             Self::Check(_) | Self::Report(_) => Effect::Looks,
             Self::RenewCert(_) => Effect::Own,
             Self::Schedule(args) => args.command.effect(),
-            Self::Completions { .. } | Self::Config(_) | Self::History(_) | Self::Man { .. } | Self::Runbook(_) => {
-                Effect::None
-            }
+            Self::Timers(args) => args.command.effect(),
+            Self::Completions { .. }
+            | Self::Config(_)
+            | Self::History(_)
+            | Self::Init(_)
+            | Self::Man { .. }
+            | Self::Runbook(_) => Effect::None,
         }
     }
 
@@ -124,13 +138,15 @@ impl Command {
             Self::Check(args) => args.kept(),
             Self::RenewCert(args) => args.kept(),
             Self::Schedule(args) => args.command.kept(),
-            // A report looks where `check` does, which is on record already.
+            // A report looks where `check` does, which is on record already; timers are set up, and judge nothing.
             Self::Completions { .. }
             | Self::Config(_)
             | Self::History(_)
+            | Self::Init(_)
             | Self::Man { .. }
             | Self::Report(_)
-            | Self::Runbook(_) => None,
+            | Self::Runbook(_)
+            | Self::Timers(_) => None,
         }
     }
 
@@ -139,10 +155,12 @@ impl Command {
         match self {
             Self::Backup(args) => args.command.name(),
             Self::Check(_) => "check",
+            Self::Init(_) => "init",
             Self::RenewCert(_) => "renew-cert",
             Self::Report(_) => "report",
             Self::Schedule(args) => args.command.name(),
             Self::Runbook(_) => "runbook",
+            Self::Timers(args) => args.command.name(),
             Self::Config(_) => "config",
             Self::History(_) => "history",
             Self::Completions { .. } => "completions",

@@ -30,7 +30,8 @@ that begins with `#:schema ./mainstay.schema.json`, editors with Taplo complete 
 Relative paths start at the folder of the file. Times are written `500ms`, `10s`, `5m`, `3h`, `21d`, `1w` or `1h30m`.
 A secret is a text, `{ env = \"NAME\" }`, `{ file = \"PATH\" }` or `{ command = [\"…\"] }`, and is never printed.
 
-A complete file with every key is [`examples/mainstay.toml`](../examples/mainstay.toml). This page is written by a test
+[`mainstay init`](init.md) writes a first file from what it finds. A complete one with every key is
+[`examples/mainstay.toml`](../examples/mainstay.toml). This page is written by a test
 from the program's own table of keys.
 
 ## Top level

@@ -4,6 +4,7 @@ use std::{net::IpAddr, path::PathBuf, str::FromStr, time::Duration};
 
 use url::Url;
 
+pub use crate::rules::quoted::{bare, quote};
 use crate::rules::{
     calendar::{Dates, Hours, Repeat, Window},
     certificate::Threshold,
@@ -122,29 +123,6 @@ impl Value {
             Self::Whole(number) => (*number).into(),
         }
     }
-}
-
-/// A key as TOML: bare where it can be.
-pub fn bare(name: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
-    if !name.is_empty() && name.chars().all(plain) { name.into() } else { quote(name) }
-}
-
-/// A basic string of TOML.
-pub fn quote(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => quoted.push_str("\\\""),
-            '\\' => quoted.push_str("\\\\"),
-            '\n' => quoted.push_str("\\n"),
-            '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => quoted.push_str(&format!("\\u{:04X}", u32::from(c))),
-            c => quoted.push(c),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 /// What a [`Value`] can be turned into. The syntax was checked before, so `None` means that the vocabulary and the code

@@ -7,6 +7,7 @@ mod host;
 mod renew_cert;
 mod runbook;
 mod schedule;
+mod timers;
 
 pub use backup::backup_settings;
 pub use check::check_settings;
@@ -15,6 +16,7 @@ pub use host::{database_policy, domain_settings, host_settings};
 pub use renew_cert::renew_cert_settings;
 pub use runbook::runbook_settings;
 pub use schedule::{fleet_settings, instant, schedule_settings, simulated_dates, wanted_override};
+pub use timers::timers_settings;
 
 use crate::error::{Error, Kind};
 

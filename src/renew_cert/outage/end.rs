@@ -19,13 +19,13 @@ use crate::{
 pub(super) const ID: &str = "renew-cert.outage";
 
 /// How long a start is tried again.
-const TRIES: Duration = Duration::from_secs(180);
+pub(super) const TRIES: Duration = Duration::from_secs(180);
 
 /// How long one that is not there any more may take to appear again.
-const GONE: Duration = Duration::from_secs(15);
+pub(super) const GONE: Duration = Duration::from_secs(15);
 
 /// How long port 80 may still be taken before the start is tried all the same.
-const FREED: Duration = Duration::from_secs(10);
+pub(super) const FREED: Duration = Duration::from_secs(10);
 
 /// Gives back what an entry owes. Never cut short: the journal is closed when all of it is back, and only then.
 pub(super) async fn give_back(entry: &Entry, since: Option<Instant>, journal: &Journal, context: &Context) -> Ended {

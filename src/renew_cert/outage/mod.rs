@@ -46,6 +46,11 @@ pub use guardian::guard;
 pub use preflight::preflight;
 pub use recover::{Recovered, recover, unfinished};
 
+/// The longest time from the end of certbot to a proof that everything is back, or that it is not: what a signal, and a
+/// systemd that stops the run, must wait for.
+pub const ENDING: Duration =
+    Duration::from_secs((end::TRIES.as_secs() + end::GONE.as_secs() + end::FREED.as_secs()) + prove::LONGEST.as_secs());
+
 /// The port that HTTP-01 needs.
 pub const PORT: u16 = 80;
 

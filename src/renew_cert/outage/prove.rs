@@ -25,6 +25,9 @@ const BACK: Duration = Duration::from_secs(60);
 /// How long it must go on without a restart: a crash loop shows "Up 4 seconds" again and again.
 const STEADY: Duration = Duration::from_secs(10);
 
+/// How long a proof may take.
+pub(super) const LONGEST: Duration = Duration::from_secs(BACK.as_secs() + STEADY.as_secs());
+
 /// What came of the proof.
 pub(super) struct Proof {
     /// When it first answered everywhere; the end of the downtime.

@@ -20,6 +20,7 @@
 //! ```
 
 mod decide;
+mod firing;
 mod interval;
 mod parse;
 mod remark;

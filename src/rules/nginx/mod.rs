@@ -16,6 +16,7 @@ mod judge;
 mod lexer;
 mod listen;
 mod location;
+mod outline;
 mod parser;
 mod pattern;
 mod rewrite;
@@ -32,5 +33,6 @@ pub use answer::{
 pub use dump::parse_dump;
 pub use evaluate::evaluate;
 pub use judge::{Expected, judge, judge_config, judge_doubt, judge_failed_dump, judge_headers, judge_unparsed};
+pub use outline::{Outline, outline};
 pub use parser::{ParseError, Source, Trouble, parse_files};
 pub use tree::{Config, Directive, Place};

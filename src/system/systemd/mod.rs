@@ -1,11 +1,12 @@
-//! Units of the system's systemd, over `systemctl`.
+//! Units of systemd, over `systemctl`.
+
+mod manager;
 
 use std::{collections::BTreeMap, time::Duration};
 
-use super::{
-    Context,
-    process::{Command, Failure},
-};
+use super::{Context, process::Command};
+
+pub use manager::{Manager, Standing, Timer, lingers};
 
 /// What systemd says of one unit.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -60,12 +61,5 @@ pub async fn start(unit: &str, context: &Context) -> Result<(), String> {
 
 async fn systemctl(arguments: &[&str], context: &Context) -> Result<String, String> {
     // Never asks for a password: nobody may be there.
-    let command = Command::new("systemctl").arg("--no-ask-password").args(arguments).timeout(PATIENCE);
-    match context.runner.run(command).await {
-        Ok(output) if output.success() => Ok(output.text()),
-        Ok(output) if output.complaint().is_empty() => Err(format!("systemctl {}", output.ending())),
-        Ok(output) => Err(output.complaint()),
-        Err(Failure::Missing(_)) => Err("there is no `systemctl` on PATH".to_owned()),
-        Err(failure) => Err(failure.to_string()),
-    }
+    manager::said(Command::new("systemctl").arg("--no-ask-password").args(arguments).timeout(PATIENCE), context).await
 }
