@@ -146,7 +146,9 @@ fn it_is_the_same_in_another_folder_for_another_user_on_another_day() {
 
 #[test]
 fn ci_is_told_where_the_committed_document_is_out_of_date_and_what_mends_it() {
-    let world = World::new();
+    let mut world = World::new();
+    let state = world.folder().join("state");
+    world.set("MAINSTAY_STATE", state);
     let config = "project = \"prime\"\n[site.prime]\nurl = \"https://prime.example.edu\"\n";
     world.file("mainstay.toml", config);
     let document = world.run(&["runbook"]).stdout;
