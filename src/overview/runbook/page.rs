@@ -291,7 +291,8 @@ mod tests {
             let expected: Vec<String> = std::iter::once(&names[0]).chain(&names).chain(&names).chain(&names).cloned().collect();
             prop_assert_eq!(spans, expected, "{}", text);
             prop_assert_eq!(blocks.len(), 1, "{}", text);
-            prop_assert_eq!(blocks[0].trim_end_matches('\n'), names.join("\n").trim_end_matches('\n'));
+            let lines = names.join("\n");
+            prop_assert_eq!(blocks[0].trim_end_matches('\n'), lines.trim_end_matches('\n'));
             prop_assert_eq!(cells, 2 + 2 * names.len());
         }
 

@@ -94,19 +94,6 @@ impl Repeat {
     }
 }
 
-impl std::fmt::Display for Repeat {
-    /// As it is written in the configuration.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Daily(at) => write!(f, "daily {at}"),
-            Self::Every(minutes) if minutes.is_multiple_of(60) => write!(f, "every {}h", minutes / 60),
-            Self::Every(minutes) => write!(f, "every {minutes}m"),
-            Self::TwiceDaily => f.write_str("twice daily"),
-            Self::Weekly(day, at) => write!(f, "weekly {} {at}", word(*day)),
-        }
-    }
-}
-
 /// What becomes of a time that the clocks skip.
 #[derive(Clone, Copy, Eq, PartialEq)]
 enum Skipped {
