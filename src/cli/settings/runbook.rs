@@ -219,7 +219,7 @@ mod tests {
         let name = quote(name);
         format!(
             "[site.prime]\nurl = \"https://prime.example.edu\"\ncontains = {name}\n\
-             [site.prime.nginx]\ncontainer = {name}\nhttp_version = {name}\nheaders = {{ X-Name = {name} }}\n\
+             [site.prime.nginx]\ncontainer = {name}\nheaders = {{ X-Name = {name} }}\n\
              [site.prime.gunicorn]\ncompose = {{ project = {name}, service = {name} }}\n\
              [backup.app]\nroot = \"/srv/prime\"\nrecipients_file = \"keys.txt\"\nto = [\"usb\"]\nafter_restore = [\"echo\", {name}]\n\
              [[backup.app.dump]]\nname = \"db.sql\"\ncommand = [\"dump\", {name}]\n\
