@@ -21,7 +21,7 @@ fn furnish(world: &mut World, sites: &str) -> PathBuf {
     world.set("AWS_ACCESS_KEY_ID", "x").set("AWS_SECRET_ACCESS_KEY", "y").set("AWS_MAX_ATTEMPTS", "1");
     world.set("AWS_ENDPOINT_URL", "http://127.0.0.1:9");
     world.run(&["backup", "keygen", "key.txt"]).expect_code(0);
-    let key = std::fs::read_to_string(world.folder().join("key.txt")).unwrap();
+    let key = std::fs::read_to_string(world.folder().join("key.txt")).expect("a key");
     let recipient = key.lines().find_map(|line| line.strip_prefix("# public key: ")).expect("a public key").to_owned();
     let text = format!(
         "{sites}
@@ -37,7 +37,7 @@ ec2 = [{{ regions = [\"us-east-2\"], ids = [\"i-0123456789abcdef0\"] }}]
 "
     );
     world.file(".env", "TOKEN=1\n");
-    world.run(&["backup", "create", "--config", world.file("all.toml", text).to_str().unwrap()]).expect_code(0);
+    world.run(&["backup", "create", "--config", world.file("all.toml", text).to_str().expect("UTF-8")]).expect_code(0);
     state
 }
 
@@ -69,7 +69,7 @@ fn remember(state: &Path) {
     }
     let file = state.join("history.jsonl");
     let fresh = std::fs::read_to_string(&file).unwrap_or_default();
-    std::fs::write(file, lines + &fresh).unwrap();
+    std::fs::write(file, lines + &fresh).expect("a history");
 }
 
 #[test]
@@ -180,18 +180,18 @@ fn look(page: &Path, name: &str) {
     let pictures = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/testbed/page");
     let seen = Command::new("python3").arg(script).args([page, &pictures]).output().expect("python3");
-    let text = String::from_utf8(seen.stdout).unwrap();
+    let text = String::from_utf8(seen.stdout).expect("UTF-8");
     assert!(seen.status.success(), "{text}{}", String::from_utf8_lossy(&seen.stderr));
-    let views: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let views: Vec<Value> = text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
     assert_eq!(views.len(), 5, "{text}");
     for view in views {
         assert_eq!(view["console"], json!([]), "the console is silent: {view}");
-        assert_eq!(view["asked"].as_array().unwrap().len(), 1, "the page alone is asked for: {view}");
+        assert_eq!(view["asked"].as_array().expect("a list").len(), 1, "the page alone is asked for: {view}");
         assert_eq!(view["wrong"], json!([]), "legible: {view}");
         assert_eq!(view["wider"], 0, "nothing to scroll sideways: {view}");
-        assert!(view["texts"].as_u64().unwrap() > 10, "{view}");
-        let picture = pictures.join(format!("{}.png", view["view"].as_str().unwrap()));
-        assert!(std::fs::metadata(&picture).unwrap().len() > 5_000, "{}", picture.display());
+        assert!(view["texts"].as_u64().expect("a number") > 10, "{view}");
+        let picture = pictures.join(format!("{}.png", view["view"].as_str().expect("a name")));
+        assert!(std::fs::metadata(&picture).expect("a picture").len() > 5_000, "{}", picture.display());
     }
     println!("pictures of the page are in {}", pictures.display());
 }
