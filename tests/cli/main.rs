@@ -20,6 +20,7 @@ mod notify;
 mod package;
 mod pages;
 mod program;
+mod quickstart;
 mod report;
 mod runbook;
 mod schedule;
