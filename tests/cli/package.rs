@@ -42,18 +42,18 @@ fn the_program_needs_the_c_library_of_debian_12_and_nothing_else() {
     assert!(!said("--notes").contains("x86-64-v"), "{}", said("--notes"));
 }
 
-/// What `packaging/deb` puts into the package is there, or is written by the binary.
+/// What `.ci/package/deb` puts into the package is there, or is written by the binary.
 #[test]
 fn every_asset_of_the_package_is_there_or_is_written_by_the_binary() {
     let manifest = std::fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("Cargo.toml");
     let manifest: toml::Table = manifest.parse().expect("TOML");
     let deb = &manifest["package"]["metadata"]["deb"];
     let world = World::new();
-    world.run(&["man", "packaging/out/man"]).expect_code(0);
+    world.run(&["man", ".ci/package/out/man"]).expect_code(0);
     for shell in ["bash", "zsh", "fish"] {
         let run = world.run(&["completions", shell]);
         run.expect_code(0);
-        world.file(&format!("packaging/out/mainstay.{shell}"), &run.stdout);
+        world.file(&format!(".ci/package/out/mainstay.{shell}"), &run.stdout);
     }
     let assets = deb["assets"].as_array().expect("a list");
     assert!(assets.len() > 8, "{assets:?}");
@@ -62,7 +62,7 @@ fn every_asset_of_the_package_is_there_or_is_written_by_the_binary() {
         let (folder, name) = source.rsplit_once('/').unwrap_or((".", source));
         let place = match source {
             "target/release/mainstay" => continue,
-            source if source.starts_with("packaging/out/") => world.folder().join(folder),
+            source if source.starts_with(".ci/package/out/") => world.folder().join(folder),
             _ => Path::new(ROOT).join(folder),
         };
         let ending = name.trim_start_matches('*');
