@@ -34,6 +34,7 @@ const ALONGSIDE: &[(&str, &str)] = &[
     ("report", "error"),
     ("system::http", "system::tls"),
     // An authority is asked over our own connections, and a token is fetched as it would fetch it.
+    ("system::acme", "system::fetch"),
     ("system::acme", "system::http"),
     ("system::acme", "system::resolve"),
     ("system::acme", "system::tls"),

@@ -6,11 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{
-    Timestamp, ToSpan,
-    civil::{Date, Weekday},
-    tz::AmbiguousOffset,
-};
+use jiff::{Timestamp, ToSpan, civil::Date, tz::AmbiguousOffset};
 
 use super::calendar::{Calendar, Minute, State, Transition};
 
@@ -142,16 +138,7 @@ impl Compiled {
 }
 
 fn told(date: Date) -> String {
-    let day = match date.weekday() {
-        Weekday::Monday => "Mon",
-        Weekday::Tuesday => "Tue",
-        Weekday::Wednesday => "Wed",
-        Weekday::Thursday => "Thu",
-        Weekday::Friday => "Fri",
-        Weekday::Saturday => "Sat",
-        Weekday::Sunday => "Sun",
-    };
-    format!("{day} {date}")
+    date.strftime("%a %F").to_string()
 }
 
 #[cfg(test)]

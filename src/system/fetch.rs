@@ -1,13 +1,14 @@
 //! A document of somebody else's, fetched over our own connections: redirects are followed, and nobody who is not vouched for
 //! is believed.
 
-use std::time::Duration;
+use std::{path::Path, time::Duration};
 
 use jiff::Timestamp;
+use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
 use super::{
-    Context,
+    Context, file,
     http::{Limits, Request, exchange, get_plain},
     resolve::{Family, resolve},
     tls::{self, Options},
@@ -20,16 +21,17 @@ const MOST: usize = 4;
 /// No list or object that is fetched here is larger.
 const LARGEST: usize = 4 << 20;
 
-/// Gets an address, all within `within`. Any status that is no redirect is an answer.
+/// Gets an address, all within `within`. Any status that is no redirect is an answer. The authorities of `bundle` are trusted
+/// besides the machine's.
 ///
 /// # Errors
 ///
 /// Why there is no answer, in words.
-pub async fn fetch(url: &Url, within: Duration, context: &Context) -> Result<Answer, String> {
+pub async fn fetch(url: &Url, within: Duration, bundle: Option<&Path>, context: &Context) -> Result<Answer, String> {
     let asked = async {
         let mut url = url.clone();
         for _ in 0..=MOST {
-            let answer = once(&url, within, context).await?;
+            let answer = once(&url, within, bundle, context).await?;
             let Some(next) = answer.header("location").filter(|_| answer.is_redirect()) else { return Ok(answer) };
             let next = url.join(next).map_err(|_| format!("`{url}` leads to what is no address"))?;
             if next.scheme() != "https" && url.scheme() == "https" {
@@ -45,7 +47,7 @@ pub async fn fetch(url: &Url, within: Duration, context: &Context) -> Result<Ans
 }
 
 /// One request, to the first address that takes it.
-async fn once(url: &Url, within: Duration, context: &Context) -> Result<Answer, String> {
+async fn once(url: &Url, within: Duration, bundle: Option<&Path>, context: &Context) -> Result<Answer, String> {
     let (name, port) = (host(url), url.port_or_known_default().unwrap_or(443));
     let limits = Limits { body: LARGEST, ..Limits::within(within) };
     let addresses = resolve(&name, port, &[], Family::Any, within).await.map_err(|why| format!("{name}: {why}"))?;
@@ -59,7 +61,7 @@ async fn once(url: &Url, within: Duration, context: &Context) -> Result<Answer, 
             }
             continue;
         }
-        let trust = context.trust.with(&context.environment, &[], None);
+        let trust = context.trust.with(&context.environment, &bundle.map(roots).unwrap_or_default(), bundle);
         let now: Timestamp = context.clock.now();
         let options = Options { now, within, http2: true, pins: &[] };
         match tls::open(address, &name, &trust, options).await {
@@ -84,6 +86,12 @@ fn whole(answer: Answer, name: &str) -> Result<Answer, String> {
         None if answer.truncated => Err(format!("{name}: the answer is larger than {} MiB", LARGEST >> 20)),
         None => Ok(answer),
     }
+}
+
+/// The certificates of a bundle; one that cannot be read adds none.
+fn roots(path: &Path) -> Vec<CertificateDer<'static>> {
+    let pem = file::read(path, 4 << 20).unwrap_or_default();
+    CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect()
 }
 
 fn host(url: &Url) -> String {
@@ -141,7 +149,7 @@ mod tests {
         let trusting = context(BTreeMap::from([("SSL_CERT_FILE".into(), bundle.path().into())]));
         let get = async |context: &Context, path: &str| {
             let url = Url::parse(&format!("https://{}{path}", server.address)).unwrap();
-            fetch(&url, Duration::from_secs(5), context).await
+            fetch(&url, Duration::from_secs(5), None, context).await
         };
         let answer = get(&trusting, "/from").await.unwrap();
         assert_eq!((answer.status, answer.body.as_slice()), (200, b"here".as_slice()));

@@ -82,7 +82,7 @@ impl Registries {
             let address = format!("{}/domain/{candidate}", base.as_str().trim_end_matches('/'));
             let Ok(url) = Url::parse(&address) else { continue };
             let answer =
-                fetch(&url, self.within, context).await.map_err(|why| Trouble { reason: "unreachable", why })?;
+                fetch(&url, self.within, None, context).await.map_err(|why| Trouble { reason: "unreachable", why })?;
             match answer.status {
                 200 => {
                     let Some(found) = registration(&answer.body, candidate, context.clock.now()) else {
@@ -128,7 +128,7 @@ impl Registries {
         {
             return Ok(list.clone());
         }
-        let fetched = match fetch(&self.list, self.within, context).await {
+        let fetched = match fetch(&self.list, self.within, None, context).await {
             Ok(answer) if answer.status == 200 => Ok(answer.body),
             Ok(answer) => Err(format!("{} answered {}", self.list, answer.status)),
             Err(why) => Err(why),

@@ -171,7 +171,7 @@ fn a_page_that_cannot_be_written_and_a_history_that_cannot_be_read_are_told() {
     std::fs::create_dir_all(&state).unwrap();
     std::os::unix::fs::symlink("history.jsonl", state.join("history.jsonl")).unwrap();
     let run: Run = world.run(&["report", "--html", "page.html"]);
-    run.expect_text("it cannot be read");
+    run.expect_code(3).expect_text("it cannot be read").expect_text("report.history");
     assert!(std::fs::read_to_string(world.folder().join("page.html")).unwrap().contains("the history cannot be read"));
 }
 

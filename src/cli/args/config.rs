@@ -16,7 +16,7 @@ pub struct ConfigArgs {
 pub enum ConfigCommand {
     /// Report every error of the file at once
     Check {
-        /// Also send a test message to every channel of [notify], and a ping that counts for nothing to every switch
+        /// Also send a test message to every channel of `[notify]`, and a ping that counts for nothing to every switch
         #[arg(long)]
         notify: bool,
     },

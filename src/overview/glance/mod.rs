@@ -102,6 +102,11 @@ pub async fn look(settings: &Settings, runs: Result<Vec<Run>, String>, context: 
     // A destination that cannot be listed was told by `backup.fresh` already.
     let is_told = findings.iter().any(|finding| finding.id.starts_with("backup."));
     findings.extend(listing.findings.iter().filter(|_| !is_told).cloned());
+    // Without it nobody knows what failed lately.
+    findings.extend(runs.as_ref().err().map(|why| {
+        let finding = Finding::unknown("report.history", "", "the history cannot be read").cause(why.clone());
+        finding.fix("run as the user who runs the jobs, or with sudo")
+    }));
     (compose(settings, &findings, &listing, runs, at), findings)
 }
 

@@ -12,7 +12,7 @@ use jiff::{
     tz::{AmbiguousOffset, TimeZone},
 };
 
-use super::{Minute, Repeat};
+use super::{Minute, Repeat, window::name};
 
 /// The minutes of a day.
 const DAY: u16 = 1440;
@@ -28,7 +28,7 @@ impl Repeat {
             Self::Every(minutes @ ..60) => format!("*-*-* *:00/{minutes}:00 UTC"),
             Self::Every(minutes) => format!("*-*-* 00/{}:00:00 UTC", minutes / 60),
             Self::TwiceDaily => "*-*-* 00,12:00:00".to_owned(),
-            Self::Weekly(day, at) => format!("{} *-*-* {at}:00", word(day)),
+            Self::Weekly(day, at) => format!("{} *-*-* {at}:00", name(day)),
         }
     }
 
@@ -129,19 +129,6 @@ fn first(
         date = date.checked_add(1.day()).ok()?;
     }
     None
-}
-
-/// The day as systemd and the configuration write it.
-fn word(day: Weekday) -> &'static str {
-    match day {
-        Weekday::Monday => "Mon",
-        Weekday::Tuesday => "Tue",
-        Weekday::Wednesday => "Wed",
-        Weekday::Thursday => "Thu",
-        Weekday::Friday => "Fri",
-        Weekday::Saturday => "Sat",
-        Weekday::Sunday => "Sun",
-    }
 }
 
 #[cfg(test)]

@@ -2,17 +2,11 @@
 
 use std::{path::Path, time::Duration};
 
-use rustls::pki_types::{CertificateDer, pem::PemObject};
 use url::Url;
 
 use crate::{
     rules::{http::Answer, renewal::ari::Window},
-    system::{
-        Context, file,
-        http::{Limits, Request, exchange},
-        resolve::{Family, resolve},
-        tls::{self, Options},
-    },
+    system::{Context, fetch::fetch},
 };
 
 /// The directory that certbot uses where nothing else is said.
@@ -60,41 +54,13 @@ pub async fn suggestion(
     }
 }
 
-/// One request to an authority that can be trusted.
+/// One question to an authority that can be trusted.
 async fn get(context: &Context, url: &Url, within: Duration) -> Result<Answer, String> {
     if url.scheme() != "https" {
         return Err(format!("`{url}` is no https address"));
     }
-    let (host, port) = (url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or(443));
-    let addresses = resolve(host, port, &[], Family::Any, within).await.map_err(|why| format!("{host}: {why}"))?;
     // What certbot trusts: its Python library reads this variable.
-    let bundle = context.variable("REQUESTS_CA_BUNDLE").map(Path::new);
-    let extra = bundle.map(roots).unwrap_or_default();
-    let trust = context.trust.with(&context.environment, &extra, bundle);
-    let mut last = format!("{host}: there is no address");
-    for address in addresses {
-        let options = Options { now: context.clock.now(), within, http2: false, pins: &[] };
-        let connection = match tls::open(address, host, &trust, options).await {
-            Ok(connection) => connection,
-            Err(failed) => {
-                last = format!("{host}: {}", failed.trouble);
-                continue;
-            }
-        };
-        if !connection.observation.is_trusted() {
-            return Err(format!("{host} shows a certificate that is not trusted"));
-        }
-        let limits = Limits::within(within);
-        let answer = exchange(connection.stream, false, Request::get(url.clone()), limits).await;
-        return answer.map_err(|failure| format!("{host}: {failure}"));
-    }
-    Err(last)
-}
-
-/// The certificates of a bundle; one that cannot be read adds none.
-fn roots(path: &Path) -> Vec<CertificateDer<'static>> {
-    let pem = file::read(path, 4 << 20).unwrap_or_default();
-    CertificateDer::pem_slice_iter(&pem).filter_map(Result::ok).collect()
+    fetch(url, within, context.variable("REQUESTS_CA_BUNDLE").map(Path::new), context).await
 }
 
 #[cfg(test)]
