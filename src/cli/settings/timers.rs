@@ -15,7 +15,7 @@ use crate::{
     error::{Error, Kind, Result},
     renew_cert::outage,
     setup::timers::{Home, Job, Needs, Settings, Task},
-    system::{Context, program, secret::Secret, state::State, systemd::Manager},
+    system::{Context, program, secret::Secret, state::State, systemd::Scope},
 };
 
 /// The jobs of this configuration with their calendars; none is no error here.
@@ -205,7 +205,7 @@ fn home(root: bool, project: &str, context: &Context) -> Result<Home> {
     let absolute = |name: &str| context.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     if root {
         return Ok(Home {
-            manager: Manager::System,
+            scope: Scope::System,
             units: "/etc/systemd/system".into(),
             variables: format!("/etc/mainstay/{project}.env"),
             user: None,
@@ -216,7 +216,7 @@ fn home(root: bool, project: &str, context: &Context) -> Result<Home> {
         Error::new(Kind::Config, "find the folder of your units").because("$HOME is not set").hint("set $HOME")
     })?;
     Ok(Home {
-        manager: Manager::User,
+        scope: Scope::User,
         units: folder.join("systemd/user"),
         variables: plain(&folder.join("mainstay").join(format!("{project}.env")))?,
         user: context.variable("USER").or_else(|| context.variable("LOGNAME")).map(str::to_owned),

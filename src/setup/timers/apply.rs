@@ -36,19 +36,19 @@ pub async fn apply(plan: Plan<Act>, settings: &Settings, context: &Context) -> V
 
 /// The error is why, and what to do.
 async fn carry_out(act: &Act, settings: &Settings, context: &Context) -> Result<(), (String, String)> {
-    let manager = settings.home.manager;
+    let scope = settings.home.scope;
     let by_hand =
-        |words: &str| format!("mend the cause (`{} {words}` says more) and run the command again", manager.by_hand());
+        |words: &str| format!("mend the cause (`{} {words}` says more) and run the command again", scope.by_hand());
     match act {
         Act::Disable(unit) => {
-            manager.disable(unit, context).await.map_err(|why| (why, by_hand(&format!("status {unit}"))))
+            scope.disable(unit, context).await.map_err(|why| (why, by_hand(&format!("status {unit}"))))
         }
         Act::Enable(unit, now) => {
-            manager.enable(unit, *now, context).await.map_err(|why| (why, by_hand(&format!("status {unit}"))))
+            scope.enable(unit, *now, context).await.map_err(|why| (why, by_hand(&format!("status {unit}"))))
         }
-        Act::Reload => manager.reload(context).await.map_err(|why| (why, by_hand("daemon-reload"))),
+        Act::Reload => scope.reload(context).await.map_err(|why| (why, by_hand("daemon-reload"))),
         Act::Restart(unit) => {
-            manager.restart(unit, context).await.map_err(|why| (why, by_hand(&format!("status {unit}"))))
+            scope.restart(unit, context).await.map_err(|why| (why, by_hand(&format!("status {unit}"))))
         }
         Act::Remove(path) => {
             remove(path).map_err(|error| (file::why(&error), format!("remove it by hand: `rm {}`", path.display())))

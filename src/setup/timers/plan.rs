@@ -12,7 +12,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     report::{Plan, Risk, Step},
-    system::systemd::{Manager, Standing},
+    system::systemd::{Scope, Standing},
 };
 
 /// What the timers are made of.
@@ -158,11 +158,7 @@ fn lay_units(settings: &Settings, survey: &Survey, wanted: &[File], plan: &mut P
     let names: Vec<&str> = wanted.iter().map(|file| file.name.as_str()).collect();
     let left = take_units(settings, survey, &names, "its job has no section any more", plan);
     if !changed.is_empty() && !left {
-        plan.steps.push(step(
-            Act::Reload,
-            settings.home.manager.by_hand(),
-            "systemd reads its files only when told to",
-        ));
+        plan.steps.push(step(Act::Reload, settings.home.scope.by_hand(), "systemd reads its files only when told to"));
     }
     for file in wanted.iter().filter(|file| file.enabled) {
         let name = &file.name;
@@ -191,11 +187,7 @@ fn take_units(settings: &Settings, survey: &Survey, wanted: &[&str], why: &str, 
         plan.steps.push(step(Act::Remove(path.clone()), &path.display().to_string(), why));
     }
     if !gone.is_empty() && runs {
-        plan.steps.push(step(
-            Act::Reload,
-            settings.home.manager.by_hand(),
-            "systemd reads its files only when told to",
-        ));
+        plan.steps.push(step(Act::Reload, settings.home.scope.by_hand(), "systemd reads its files only when told to"));
     }
     !gone.is_empty() && runs
 }
@@ -295,7 +287,7 @@ fn notes(settings: &Settings, survey: &Survey, systemd: bool, plan: &mut Plan<Ac
     if !systemd && !survey.cron_runs {
         plan.notes.push("no daemon of cron was seen here: without one nothing runs".into());
     }
-    if systemd && settings.home.manager == Manager::User {
+    if systemd && settings.home.scope == Scope::User {
         match (survey.lingers, &settings.home.user) {
             (Some(true), _) => {}
             (_, user) => plan.notes.push(format!(
@@ -304,7 +296,7 @@ fn notes(settings: &Settings, survey: &Survey, systemd: bool, plan: &mut Plan<Ac
             )),
         }
     }
-    if systemd && settings.home.manager == Manager::System {
+    if systemd && settings.home.scope == Scope::System {
         for task in settings.tasks.iter().filter(|task| task.job == Job::Backup && task.needs.anywhere.is_none()) {
             for path in task.needs.writes.iter().filter(|path| !path.exists() && !path.starts_with("/root/.")) {
                 plan.notes.push(format!(
@@ -315,7 +307,7 @@ fn notes(settings: &Settings, survey: &Survey, systemd: bool, plan: &mut Plan<Ac
         }
     }
     let binary = Path::new(&settings.binary);
-    if settings.home.manager == Manager::System
+    if settings.home.scope == Scope::System
         && ["/home", "/root", "/tmp"].iter().any(|folder| binary.starts_with(folder))
     {
         plan.notes.push(format!(

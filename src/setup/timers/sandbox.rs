@@ -4,7 +4,7 @@
 //! would live inside it, with this unit's read-only view of the machine.
 
 use super::{Settings, Task, word};
-use crate::system::systemd::Manager;
+use crate::system::systemd::Scope;
 
 /// What a machine allows.
 #[derive(Clone, Copy, Debug, Default, Eq, PartialEq)]
@@ -19,7 +19,7 @@ pub struct Ground {
 pub(super) fn lines(settings: &Settings, task: &Task, ground: Ground) -> Vec<String> {
     let mut lines = Vec::new();
     let needs = &task.needs;
-    let raises = settings.home.manager == Manager::User && needs.programs.iter().any(|program| is_raising(program));
+    let raises = settings.home.scope == Scope::User && needs.programs.iter().any(|program| is_raising(program));
     match (ground.snap, raises) {
         (true, _) => {
             lines.push("# No walls: a program of snap's makes its own, and refuses to start inside others.".into())
@@ -30,7 +30,7 @@ pub(super) fn lines(settings: &Settings, task: &Task, ground: Ground) -> Vec<Str
     if ground.snap {
         return lines;
     }
-    let user = settings.home.manager == Manager::User;
+    let user = settings.home.scope == Scope::User;
     if user {
         lines.push(
             "# Not ProtectSystem= and its like: a user's systemd needs user namespaces for it, which some".into(),

@@ -5,7 +5,7 @@ use std::{path::PathBuf, time::Duration};
 use super::Job;
 use crate::{
     rules::calendar::Repeat,
-    system::{state::State, systemd::Manager},
+    system::{state::State, systemd::Scope},
 };
 
 /// Everything that `mainstay timers` works on.
@@ -37,7 +37,7 @@ pub struct Settings {
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Home {
     /// Root's are the system's.
-    pub manager: Manager,
+    pub scope: Scope,
     /// The folder of the units.
     pub units: PathBuf,
     /// The file with the variables of every run, which may be absent.

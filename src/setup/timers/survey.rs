@@ -9,7 +9,7 @@ use crate::{
         Context, crontab, file,
         process::Command,
         program,
-        systemd::{Manager, Standing, Timer, lingers},
+        systemd::{Scope, Standing, Timer, lingers},
     },
 };
 
@@ -59,8 +59,8 @@ impl Survey {
     ///
     /// The folder of units cannot be read.
     pub async fn of(settings: &Settings, context: &Context) -> Result<Self> {
-        let manager = settings.home.manager;
-        let systemd = manager.standing(context).await;
+        let scope = settings.home.scope;
+        let systemd = scope.standing(context).await;
         let table = crontab::read(context).await;
         let has_crontab = table != Err(crontab::Trouble::Absent);
         let crontab = table.map_err(|trouble| trouble.to_string()).and_then(Table::read);
@@ -80,13 +80,13 @@ impl Survey {
             for task in &settings.tasks {
                 let stem = settings.stem(task.job);
                 let name = format!("{stem}.timer");
-                let timer = manager.timer(&name, &format!("{stem}.service"), context).await;
+                let timer = scope.timer(&name, &format!("{stem}.service"), context).await;
                 survey.timers.insert(name, timer);
             }
             if let Some(name) = settings.recovery() {
-                survey.recovery = manager.is_enabled(&name, context).await.unwrap_or(false);
+                survey.recovery = scope.is_enabled(&name, context).await.unwrap_or(false);
             }
-            if let (Manager::User, Some(user)) = (manager, &settings.home.user) {
+            if let (Scope::User, Some(user)) = (scope, &settings.home.user) {
                 survey.lingers = lingers(user, context).await;
             }
         }

@@ -15,7 +15,7 @@ use crate::{
         Context,
         process::{Command, Scripted},
         program, state,
-        systemd::Manager,
+        systemd::Scope,
     },
 };
 
@@ -41,7 +41,7 @@ impl Host {
             secrets: Vec::new(),
             set_now: Vec::new(),
             home: Home {
-                manager: Manager::System,
+                scope: Scope::System,
                 units: folder.path().join("units"),
                 variables: "/etc/mainstay/prime.env".into(),
                 user: None,
@@ -302,7 +302,7 @@ fn podman_snap_and_a_user_get_what_they_can_work_in() {
     host.settings.tasks[1].needs.anywhere = Some("it may write there".into());
     let open = walls(&host.settings, Ground::default());
     assert!(open.contains("\nProtectSystem=full\n") && !open.contains("\nProtectHome="), "{open}");
-    host.settings.home.manager = Manager::User;
+    host.settings.home.scope = Scope::User;
     host.settings.tasks[1].needs.programs.push("/usr/bin/sudo".into());
     let user = walls(&host.settings, Ground::default());
     assert!(!user.contains("\nProtect") && !user.contains("\nNoNewPrivileges") && !user.contains("network-online"));
@@ -313,15 +313,15 @@ fn variants() -> Vec<(String, Vec<File>)> {
     let mut variants = Vec::new();
     let all: Vec<(Job, &str)> =
         Job::ALL.into_iter().zip(["every 15m", "daily 02:30", "twice daily", "every 5m"]).collect();
-    for manager in [Manager::System, Manager::User] {
+    for scope in [Scope::System, Scope::User] {
         for (podman, snap) in [(false, false), (true, false), (false, true)] {
             let mut host = Host::new(&all);
-            host.settings.home.manager = manager;
+            host.settings.home.scope = scope;
             host.settings.config = "/srv/a b/100% $HOME/\"x\".toml".into();
             host.settings.state = state::State::at("/srv/state of it".into());
             host.settings.state_follows = false;
             host.settings.tasks[2].needs.anywhere = snap.then(|| "it may write there".into());
-            variants.push((format!("{manager:?} {podman} {snap}"), files(&host.settings, Ground { podman, snap })));
+            variants.push((format!("{scope:?} {podman} {snap}"), files(&host.settings, Ground { podman, snap })));
         }
     }
     variants.push(("plain".into(), files(&Host::new(&all).settings, Ground::default())));

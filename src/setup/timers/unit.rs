@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{Job, Settings, Task, mark::Mark, sandbox, sandbox::Ground, word};
-use crate::{rules::units, system::systemd::Manager};
+use crate::{rules::units, system::systemd::Scope};
 
 /// One file of the folder of units.
 #[derive(Clone, Debug, Eq, PartialEq)]
@@ -73,9 +73,9 @@ fn recovery(settings: &Settings, task: &Task, ground: Ground) -> String {
     lines.push("[Install]".into());
     lines.push(format!(
         "WantedBy={}",
-        match settings.home.manager {
-            Manager::System => "multi-user.target",
-            Manager::User => "default.target",
+        match settings.home.scope {
+            Scope::System => "multi-user.target",
+            Scope::User => "default.target",
         }
     ));
     text(&lines)
@@ -100,7 +100,7 @@ fn timer(settings: &Settings, task: &Task) -> String {
 }
 
 fn head(settings: &Settings, name: &str) -> Vec<String> {
-    let edit = settings.home.manager.by_hand();
+    let edit = settings.home.scope.by_hand();
     vec![
         mark(settings).of_unit(),
         format!("# Changes are lost at the next install; what `{edit} edit {name}` adds is kept."),
@@ -111,12 +111,12 @@ fn head(settings: &Settings, name: &str) -> Vec<String> {
 
 /// At boot, what is looked at must have been started; a user's systemd knows neither.
 fn after(settings: &Settings) -> Vec<String> {
-    match settings.home.manager {
-        Manager::System => vec![
+    match settings.home.scope {
+        Scope::System => vec![
             "Wants=network-online.target".into(),
             "After=network-online.target docker.service podman.service".into(),
         ],
-        Manager::User => Vec::new(),
+        Scope::User => Vec::new(),
     }
 }
 
@@ -131,7 +131,7 @@ fn environment(settings: &Settings, ground: Ground) -> Vec<String> {
         "# Variables that the configuration or a client of AWS asks for, one NAME=value a line; mode 0600.".to_owned(),
         format!("EnvironmentFile=-{}", word::of_line(&settings.home.variables)),
     ];
-    if settings.home.manager == Manager::System {
+    if settings.home.scope == Scope::System {
         lines.push("# Without it neither profiles of AWS nor remotes of rclone are found.".into());
         lines.push("Environment=HOME=%h".into());
     }

@@ -1,12 +1,12 @@
 //! Units of systemd, over `systemctl`.
 
-mod manager;
+mod timers;
 
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{Context, process::Command};
 
-pub use manager::{Manager, Standing, Timer, lingers};
+pub use timers::{Scope, Standing, Timer, lingers};
 
 /// What systemd says of one unit.
 #[derive(Clone, Debug, Default, Eq, PartialEq)]
@@ -61,5 +61,5 @@ pub async fn start(unit: &str, context: &Context) -> Result<(), String> {
 
 async fn systemctl(arguments: &[&str], context: &Context) -> Result<String, String> {
     // Never asks for a password: nobody may be there.
-    manager::said(Command::new("systemctl").arg("--no-ask-password").args(arguments).timeout(PATIENCE), context).await
+    timers::said(Command::new("systemctl").arg("--no-ask-password").args(arguments).timeout(PATIENCE), context).await
 }

@@ -11,7 +11,7 @@ use crate::system::{
 
 /// Which systemd.
 #[derive(Clone, Copy, Debug, Eq, PartialEq)]
-pub enum Manager {
+pub enum Scope {
     /// The system's, process 1.
     System,
     /// The caller's own.
@@ -48,7 +48,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Enabling may start something; reading all units anew takes seconds on a slow machine.
 const ACTING: Duration = Duration::from_secs(60);
 
-impl Manager {
+impl Scope {
     /// Whether it runs. Its own state (`degraded`, `starting`) is no hindrance.
     pub async fn standing(self, context: &Context) -> Standing {
         let command = self.systemctl(&["is-system-running"]).timeout(PATIENCE);
@@ -221,11 +221,11 @@ mod tests {
         ] {
             let context = context(Scripted::default().on("is-system-running", code, stdout, stderr));
             let expected = away.map_or(Standing::Running, |why| Standing::Away(why.into()));
-            assert_eq!(Manager::System.standing(&context).await, expected, "{stdout}");
+            assert_eq!(Scope::System.standing(&context).await, expected, "{stdout}");
         }
         let nothing = context(Scripted::default());
         let missing = Standing::Away("there is no `systemctl` on PATH".into());
-        assert_eq!(Manager::User.standing(&nothing).await, missing);
+        assert_eq!(Scope::User.standing(&nothing).await, missing);
     }
 
     #[tokio::test]
@@ -233,7 +233,7 @@ mod tests {
         let timer = "ActiveState=active\nUnitFileState=enabled\nLastTriggerUSec=Thu 2026-11-26 00:15:07 UTC\nNextElapseUSecRealtime=Thu 2026-11-26 00:30:09 UTC\n";
         let service = "ExecMainStatus=3\nExecMainExitTimestamp=Thu 2026-11-26 00:15:09 UTC\n";
         let script = Scripted::default().on("x.timer", 0, timer, "").on("x.service", 0, service, "");
-        let found = Manager::User.timer("x.timer", "x.service", &context(script)).await.unwrap();
+        let found = Scope::User.timer("x.timer", "x.service", &context(script)).await.unwrap();
         let time = |text: &str| Some(text.parse::<Timestamp>().unwrap());
         let (last, next) = (time("2026-11-26T00:15:07Z"), time("2026-11-26T00:30:09Z"));
         assert_eq!(found, Timer { enabled: true, active: true, last, next, code: Some(3) });
@@ -241,7 +241,7 @@ mod tests {
         let timer = "ActiveState=inactive\nUnitFileState=\nLastTriggerUSec=n/a\nNextElapseUSecRealtime=\n";
         let service = "ExecMainStatus=0\nExecMainExitTimestamp=\n";
         let script = Scripted::default().on("x.timer", 0, timer, "").on("x.service", 0, service, "");
-        let found = Manager::System.timer("x.timer", "x.service", &context(script)).await.unwrap();
+        let found = Scope::System.timer("x.timer", "x.service", &context(script)).await.unwrap();
         assert_eq!(found, Timer::default(), "a status of 0 before any run is none");
     }
 
