@@ -57,6 +57,23 @@ pub struct Counts {
     pub skip: usize,
 }
 
+impl Counts {
+    /// How many of these there are.
+    pub fn of<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Self {
+        let mut counts = Self::default();
+        for finding in findings {
+            match finding.status {
+                Status::Pass => counts.pass += 1,
+                Status::Warn => counts.warn += 1,
+                Status::Fail => counts.fail += 1,
+                Status::Unknown => counts.unknown += 1,
+                Status::Skip => counts.skip += 1,
+            }
+        }
+        counts
+    }
+}
+
 /// Everything a run has to say; every output format is written from this one value.
 #[derive(Clone, Debug)]
 pub struct Report {
@@ -156,17 +173,7 @@ impl Report {
 
     /// How many findings there are of each status.
     pub fn counts(&self) -> Counts {
-        let mut counts = Counts::default();
-        for finding in &self.findings {
-            match finding.status {
-                Status::Pass => counts.pass += 1,
-                Status::Warn => counts.warn += 1,
-                Status::Fail => counts.fail += 1,
-                Status::Unknown => counts.unknown += 1,
-                Status::Skip => counts.skip += 1,
-            }
-        }
-        counts
+        Counts::of(&self.findings)
     }
 
     /// The exit code of a run that ended with this report: the only mapping from results to a code.

@@ -63,12 +63,8 @@ fn one(stand: &Stand, listing: &Listing, findings: &[Finding], at: Timestamp) ->
     Archives {
         name: stand.name.clone(),
         destination: stand.destination.clone(),
-        status: match (verdict, &stand.error) {
-            (Some(finding), _) => finding.status,
-            (None, Some(_)) => Status::Unknown,
-            // Nobody judged it, so nobody may say that it is right.
-            (None, None) => Status::Unknown,
-        },
+        // What nobody judged nobody may call right.
+        status: verdict.map_or(Status::Unknown, |finding| finding.status),
         summary: verdict.map(|finding| finding.summary.clone()).or_else(|| stand.error.clone()),
         newest,
         archives: stand.archives,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::worst;
 use crate::{
     check,
-    report::{Counts, Finding, Report, Status},
+    report::{Counts, Finding, Status},
 };
 
 /// A configured site.
@@ -24,20 +24,12 @@ pub struct Site {
 impl Site {
     /// A site with what was found about it.
     pub(super) fn of(site: &check::Site, findings: &[Finding]) -> Self {
-        let own: Vec<Finding> = findings.iter().filter(|finding| is_about(finding, &site.name)).cloned().collect();
-        let mut report = Report::new("report", "", jiff::Timestamp::UNIX_EPOCH);
-        report.findings = own;
-        Self {
-            name: site.name.clone(),
-            url: site.url.to_string(),
-            status: worst(report.findings.iter()),
-            counts: report.counts(),
-        }
+        let own = || findings.iter().filter(|finding| is_about(finding, &site.name));
+        Self { name: site.name.clone(), url: site.url.to_string(), status: worst(own()), counts: Counts::of(own()) }
     }
 }
 
 /// Whether a finding is about the site of this name: a backup or a certificate may have the same.
 fn is_about(finding: &Finding, name: &str) -> bool {
-    let others = ["backup", "certificate", "schedule", "renew-cert", "host", "domain", "database"];
-    finding.subject == name && !others.contains(&finding.id.split('.').next().unwrap_or_default())
+    finding.subject == name && check::REGISTRY.sites.iter().any(|check| check.id() == finding.id)
 }
