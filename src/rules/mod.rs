@@ -11,6 +11,7 @@ pub mod chain;
 pub mod cookie;
 pub mod database_maintenance;
 pub mod difference;
+pub mod dns;
 pub mod domain_expiry;
 pub mod dotenv;
 pub mod eventbridge;

@@ -22,6 +22,7 @@ pub use crate::{
 };
 use crate::{
     check::{GunicornSource, NginxSource, Threshold, TlsVersion},
+    report::Status,
     rules::calendar::{Dates, Hours, Mode, Repeat, Window},
     system::secret::Secret,
 };
@@ -89,6 +90,18 @@ pub enum Level {
     Warn,
     Pass,
     Off,
+}
+
+impl Level {
+    /// What a finding of this level is; `None` where nobody cares.
+    pub fn status(self) -> Option<Status> {
+        match self {
+            Self::Fail => Some(Status::Fail),
+            Self::Warn => Some(Status::Warn),
+            Self::Pass => Some(Status::Pass),
+            Self::Off => None,
+        }
+    }
 }
 
 /// `[site.NAME.tls]`.

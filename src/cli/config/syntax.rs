@@ -16,6 +16,7 @@ use keys::{recipient, signer};
 use super::{model::Lookup, nearest::nearest, table::Text, value::Value};
 use crate::rules::{
     calendar::{Dates, Hours, Repeat, Window},
+    dns::is_label,
     units,
 };
 
@@ -266,14 +267,7 @@ fn host(text: &str) -> Result<(), Wrong> {
     }
     match url::Host::parse(text) {
         Ok(url::Host::Domain(domain)) => {
-            let label = |label: &str| {
-                !label.is_empty()
-                    && label.len() <= 63
-                    && !label.starts_with('-')
-                    && !label.ends_with('-')
-                    && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-            };
-            if domain.len() <= 253 && domain.strip_suffix('.').unwrap_or(&domain).split('.').all(label) {
+            if domain.len() <= 253 && domain.strip_suffix('.').unwrap_or(&domain).split('.').all(is_label) {
                 Ok(())
             } else if text.starts_with("*.") {
                 Err(wrong("a wildcard needs the DNS challenge, which mainstay does not do"))

@@ -22,7 +22,7 @@ use crate::{
         args::CheckArgs,
         config::{
             self, Loaded,
-            model::{self, Level, Lookup, Model, Which},
+            model::{self, Lookup, Model, Which},
         },
     },
     error::{Error, Kind, Result},
@@ -279,9 +279,9 @@ pub(super) fn as_written(site: &model::Site) -> Result<Site> {
         extra_roots: Vec::new(),
         ca_file: site.ca_file.clone(),
         fingerprints: site.fingerprints.clone(),
-        http_closed: status(site.http_closed).unwrap_or(Status::Pass),
+        http_closed: site.http_closed.status().unwrap_or(Status::Pass),
         trusted_proxy: site.trusted_proxy,
-        hsts: status(site.hsts),
+        hsts: site.hsts.status(),
         timeout: site.timeout,
         tls: TlsPolicy { warn: site.tls.warn, fail: site.tls.fail, min_version: site.tls.min_version },
         nginx: site.nginx.as_ref().map(nginx),
@@ -351,15 +351,6 @@ fn oauth(section: &model::Oauth, site: &model::Site) -> Result<OauthSite> {
         redirect_uri: section.redirect_uri.clone(),
         client_id: section.client_id.clone(),
     })
-}
-
-fn status(level: Level) -> Option<Status> {
-    match level {
-        Level::Fail => Some(Status::Fail),
-        Level::Warn => Some(Status::Warn),
-        Level::Pass => Some(Status::Pass),
-        Level::Off => None,
-    }
 }
 
 fn lookup(text: &str) -> Result<Resolve> {

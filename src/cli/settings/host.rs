@@ -8,7 +8,7 @@ use crate::{
     check::{Domains, Host},
     cli::config::{
         Loaded,
-        model::{self, Level, Model, Place},
+        model::{self, Model, Place},
     },
     error::Result,
     report::Status,
@@ -34,9 +34,9 @@ pub(super) fn host(model: &Model, state: &State) -> Option<Host> {
     let section = model.host.as_ref()?;
     let model::Host { disk_warn, disk_fail, updates, reboot, lists_max_age, clock, containers, .. } = section;
     let max_age = SignedDuration::try_from(*lists_max_age).unwrap_or(SignedDuration::MAX);
-    let updates = status(*updates).map(|updates| host_updates::Policy {
+    let updates = updates.status().map(|updates| host_updates::Policy {
         updates,
-        reboot: status(*reboot).unwrap_or(Status::Warn),
+        reboot: reboot.status().unwrap_or(Status::Warn),
         max_age,
     });
     Some(Host {
@@ -74,7 +74,7 @@ pub(super) fn domains(model: &Model, state: &State) -> Option<Domains> {
 /// What is expected of the upkeep of databases; `None` without `[database]`.
 pub fn database_policy(model: &Model) -> Option<database_maintenance::Policy> {
     let model::Database { warn, fail, public } = model.database?;
-    Some(database_maintenance::Policy { warn, fail, public: status(public) })
+    Some(database_maintenance::Policy { warn, fail, public: public.status() })
 }
 
 /// What the jobs keep on this machine.
@@ -118,13 +118,4 @@ fn hosts(model: &Model) -> Vec<String> {
         }
     }
     names
-}
-
-fn status(level: Level) -> Option<Status> {
-    match level {
-        Level::Fail => Some(Status::Fail),
-        Level::Warn => Some(Status::Warn),
-        Level::Pass => Some(Status::Pass),
-        Level::Off => None,
-    }
 }

@@ -4,6 +4,7 @@ use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path};
 
 use super::{At, Destination, Found, Gunicorn, Lineage, Nginx};
 use crate::rules::{
+    dns::is_label,
     nginx::Outline,
     quoted::{bare, quote},
 };
@@ -288,16 +289,9 @@ fn here(address: &str) -> Option<IpAddr> {
 
 /// A name in the DNS: no pattern, no address, none of this machine alone.
 fn is_host(name: &str) -> bool {
-    let label = |label: &str| {
-        !label.is_empty()
-            && label.len() <= 63
-            && !label.starts_with('-')
-            && !label.ends_with('-')
-            && label.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'))
-    };
     name.len() <= 253
         && name.contains('.')
-        && name.split('.').all(label)
+        && name.split('.').all(is_label)
         && matches!(url::Host::parse(name), Ok(url::Host::Domain(domain)) if domain.eq_ignore_ascii_case(name))
 }
 
