@@ -51,6 +51,7 @@ async fn once(url: &Url, within: Duration, bundle: Option<&Path>, context: &Cont
     let (name, port) = (host(url), url.port_or_known_default().unwrap_or(443));
     let limits = Limits { body: LARGEST, ..Limits::within(within) };
     let addresses = resolve(&name, port, &[], Family::Any, within).await.map_err(|why| format!("{name}: {why}"))?;
+    let extra = bundle.map(roots).unwrap_or_default();
     let mut last = format!("{name}: there is no address");
     for address in addresses {
         let request = Request::get(url.clone());
@@ -61,7 +62,7 @@ async fn once(url: &Url, within: Duration, bundle: Option<&Path>, context: &Cont
             }
             continue;
         }
-        let trust = context.trust.with(&context.environment, &bundle.map(roots).unwrap_or_default(), bundle);
+        let trust = context.trust.with(&context.environment, &extra, bundle);
         let now: Timestamp = context.clock.now();
         let options = Options { now, within, http2: true, pins: &[] };
         match tls::open(address, &name, &trust, options).await {
@@ -102,37 +103,23 @@ fn host(url: &Url) -> String {
 mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
-    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio_rustls::TlsAcceptor;
-
     use super::*;
     use crate::system::{
         clock::Fixed,
-        tls::testing::{Authority, Server, config, now},
+        tls::testing::{Authority, Server, now},
     };
 
     /// A server that leads from one page to the next, and from one of them out of TLS.
     async fn server(issuer: &Authority) -> Server {
-        let issued = issuer.issue(&["127.0.0.1"]);
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(issued.key.serialize_der()));
-        let acceptor = TlsAcceptor::from(Arc::new(config(vec![issued.der], key)));
-        Server::accepting(move |tcp| {
-            let acceptor = acceptor.clone();
-            async move {
-                let Ok(mut stream) = acceptor.accept(tcp).await else { return };
-                let mut request = [0; 4096];
-                let read = stream.read(&mut request).await.unwrap_or(0);
-                let text = String::from_utf8_lossy(&request[..read]).into_owned();
-                let head = match text.split(' ').nth(1) {
-                    Some("/from") => "302 X\r\nLocation: /to\r\nContent-Length: 0\r\n\r\n",
-                    Some("/to") => "200 X\r\nContent-Length: 4\r\n\r\nhere",
-                    Some("/out") => "302 X\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n",
-                    Some("/half") => "200 X\r\nContent-Length: 40\r\n\r\nhalf",
-                    _ => "404 X\r\nContent-Length: 0\r\n\r\n",
-                };
-                let _ = stream.write_all(format!("HTTP/1.1 {head}").as_bytes()).await;
-            }
+        Server::answering(issuer, |request| {
+            let head = match request.split(' ').nth(1) {
+                Some("/from") => "302 X\r\nLocation: /to\r\nContent-Length: 0\r\n\r\n",
+                Some("/to") => "200 X\r\nContent-Length: 4\r\n\r\nhere",
+                Some("/out") => "302 X\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n",
+                Some("/half") => "200 X\r\nContent-Length: 40\r\n\r\nhalf",
+                _ => "404 X\r\nContent-Length: 0\r\n\r\n",
+            };
+            format!("HTTP/1.1 {head}")
         })
         .await
     }

@@ -67,43 +67,29 @@ async fn get(context: &Context, url: &Url, within: Duration) -> Result<Answer, S
 mod tests {
     use std::{collections::BTreeMap, sync::Arc};
 
-    use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio_rustls::TlsAcceptor;
-
     use super::*;
     use crate::system::{
         clock::Fixed,
-        tls::testing::{Authority, Server, config, now},
+        tls::testing::{Authority, Server, now},
     };
 
     /// An authority that suggests a window for `a.b`: Debian's pebble is too old for that.
     async fn authority(issuer: &Authority) -> Server {
-        let issued = issuer.issue(&["127.0.0.1"]);
-        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(issued.key.serialize_der()));
-        let acceptor = TlsAcceptor::from(Arc::new(config(vec![issued.der], key)));
-        Server::accepting(move |tcp| {
-            let acceptor = acceptor.clone();
-            async move {
-                let Ok(mut stream) = acceptor.accept(tcp).await else { return };
-                let mut request = [0; 4096];
-                let read = stream.read(&mut request).await.unwrap_or(0);
-                let text = String::from_utf8_lossy(&request[..read]).to_ascii_lowercase();
-                let host = text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
-                let (status, body) = match text.split(' ').nth(1) {
-                    Some("/dir") => (200, format!(r#"{{"newNonce": "x", "renewalInfo": "https://{host}/ari/"}}"#)),
-                    Some("/old") => (200, r#"{"newNonce": "x"}"#.to_owned()),
-                    Some("/ari/a.b") => {
-                        let window =
-                            r#"{"suggestedWindow": {"start": "2026-12-01T00:00:00Z", "end": "2026-12-02T00:00:00Z"}}"#;
-                        (200, window.to_owned())
-                    }
-                    _ => (404, "{}".to_owned()),
-                };
-                let length = body.len();
-                let head = format!("HTTP/1.1 {status} X\r\nRetry-After: 3600\r\nContent-Length: {length}\r\n\r\n");
-                let _ = stream.write_all((head + &body).as_bytes()).await;
-            }
+        Server::answering(issuer, |request| {
+            let text = request.to_ascii_lowercase();
+            let host = text.lines().find_map(|line| line.strip_prefix("host: ")).unwrap_or_default();
+            let (status, body) = match text.split(' ').nth(1) {
+                Some("/dir") => (200, format!(r#"{{"newNonce": "x", "renewalInfo": "https://{host}/ari/"}}"#)),
+                Some("/old") => (200, r#"{"newNonce": "x"}"#.to_owned()),
+                Some("/ari/a.b") => {
+                    let window =
+                        r#"{"suggestedWindow": {"start": "2026-12-01T00:00:00Z", "end": "2026-12-02T00:00:00Z"}}"#;
+                    (200, window.to_owned())
+                }
+                _ => (404, "{}".to_owned()),
+            };
+            let length = body.len();
+            format!("HTTP/1.1 {status} X\r\nRetry-After: 3600\r\nContent-Length: {length}\r\n\r\n{body}")
         })
         .await
     }

@@ -167,6 +167,27 @@ impl Server {
         .await
     }
 
+    /// Over HTTP/1.1, as `127.0.0.1`: answers each request (its head as text) with what `answer` makes of it.
+    pub async fn answering<F>(issuer: &Authority, answer: F) -> Self
+    where
+        F: Fn(&str) -> String + Clone + Send + 'static,
+    {
+        let issued = issuer.issue(&["127.0.0.1"]);
+        let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(issued.key.serialize_der()));
+        let acceptor = TlsAcceptor::from(Arc::new(config(vec![issued.der], key)));
+        Self::accepting(move |tcp| {
+            let (acceptor, answer) = (acceptor.clone(), answer.clone());
+            async move {
+                let Ok(mut stream) = acceptor.accept(tcp).await else { return };
+                let mut request = [0; 4096];
+                let read = tokio::io::AsyncReadExt::read(&mut stream, &mut request).await.unwrap_or(0);
+                let text = answer(&String::from_utf8_lossy(&request[..read]));
+                let _ = stream.write_all(text.as_bytes()).await;
+            }
+        })
+        .await
+    }
+
     /// Hands every connection to `serve`.
     pub async fn accepting<F, Served>(serve: F) -> Self
     where
