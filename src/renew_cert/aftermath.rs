@@ -23,8 +23,13 @@ use crate::{
     },
 };
 
-/// Old workers answer for a moment after a reload.
+/// How long old workers may go on answering after a reload.
 const SETTLED: Duration = Duration::from_secs(10);
+
+/// How often in a row, and how far apart, the new certificate must be all that is seen. nginx starts the new workers and
+/// tells the old ones 100 ms later to go (`ngx_master_process_cycle`); meanwhile either may accept a connection.
+const IN_A_ROW: u32 = 4;
+const PAUSE: Duration = Duration::from_millis(200);
 
 /// Judges what certbot did, lets the server load it, and compares.
 ///
@@ -205,8 +210,8 @@ pub(super) async fn load(
         return compare(survey, certificate, is_down, report, context).await;
     }
     survey.looks = look(certificate, context).await;
-    let wanted = |survey: &Survey| survey.leaf().map(|leaf| need(&leaf, &survey.former(), &survey.looks));
-    if wanted(survey) == Some(Need::Nothing) {
+    let wanted = survey.leaf().map(|leaf| need(&leaf, &survey.former(), &survey.looks));
+    if wanted == Some(Need::Nothing) {
         return compare(survey, certificate, is_down, report, context).await;
     }
     let Some(how) = &certificate.reload else {
@@ -248,15 +253,28 @@ pub(super) async fn load(
             return compare(survey, certificate, is_down, report, context).await;
         }
     }
+    settle(survey, certificate, context).await;
+    compare(survey, certificate, is_down, report, context).await
+}
+
+/// Looks until the server has gone over to the new certificate, or has had the time to.
+async fn settle(survey: &mut Survey, certificate: &Certificate, context: &Context) {
     let begun = Instant::now();
+    let seen = |survey: &Survey| survey.looks.iter().filter(|look| look.leaf.is_ok()).count();
+    let before = seen(survey);
+    let mut right = 0;
     loop {
         survey.looks = look(certificate, context).await;
-        if wanted(survey) != Some(Need::Reload) || begun.elapsed() >= SETTLED || context.cancel.is_raised() {
-            break;
+        let need = survey.leaf().map(|leaf| need(&leaf, &survey.former(), &survey.looks));
+        // An old worker that goes may cut a connection: what could be seen before is to be seen again.
+        let is_cut = seen(survey) < before;
+        right = if need == Some(Need::Nothing) && !is_cut { right + 1 } else { 0 };
+        let may_change = is_cut || matches!(need, Some(Need::Nothing | Need::Reload));
+        if right == IN_A_ROW || !may_change || begun.elapsed() >= SETTLED || context.cancel.is_raised() {
+            return;
         }
-        sleep(Duration::from_millis(200)).await;
+        sleep(PAUSE).await;
     }
-    compare(survey, certificate, is_down, report, context).await
 }
 
 /// Judges what is served as it was looked at last; where the site is down, somebody has said so already.

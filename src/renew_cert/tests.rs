@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::future::BoxFuture;
@@ -68,7 +68,7 @@ struct Stage {
     play: Mutex<Play>,
     loaded: Arc<Mutex<Arc<ServerConfig>>>,
     load_fails: Mutex<Option<String>>,
-    /// How long the old workers still answer after a reload.
+    /// How long the old workers still answer after a reload; in the middle third the new ones do.
     load_takes: Mutex<Duration>,
     /// What the site answers.
     status: Mutex<&'static str>,
@@ -98,8 +98,11 @@ impl Runner for Stage {
                     let (slot, fresh) = (Arc::clone(&self.loaded), Arc::new(loaded(&self.le)));
                     let takes = *self.load_takes.lock().unwrap();
                     tokio::spawn(async move {
-                        tokio::time::sleep(takes).await;
-                        *slot.lock().unwrap() = fresh;
+                        let old = slot.lock().unwrap().clone();
+                        for next in [&fresh, &old, &fresh] {
+                            tokio::time::sleep(takes / 3).await;
+                            *slot.lock().unwrap() = Arc::clone(next);
+                        }
                     });
                     said(0, "", "")
                 }
@@ -384,9 +387,12 @@ async fn renew_case_11_a_twin_that_the_server_reads_is_told_by_what_is_served() 
 async fn renew_case_42_old_workers_may_answer_for_a_while_after_a_reload() {
     let bench = Bench::new(DUE_DAY).await;
     bench.renews("fine", 0);
-    *bench.stage.load_takes.lock().unwrap() = Duration::from_millis(900);
+    let takes = Duration::from_millis(900);
+    *bench.stage.load_takes.lock().unwrap() = takes;
+    let begun = Instant::now();
     let report = bench.run(Request::default()).await;
     assert_eq!((report.exit(), bench.asked("load")), (0, 1), "{:#?}", report.findings);
+    assert!(begun.elapsed() > takes, "one look at a new worker is no proof");
     assert_eq!(found(&report, "tls.served", "same").status, Status::Pass);
 }
 

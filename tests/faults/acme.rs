@@ -45,7 +45,10 @@ pub fn inside_with(kind: &str, test: &str, variables: &[(&str, &str)]) -> bool {
         skip(test, err.lines().last().unwrap_or("no world can be had here"));
         return false;
     }
-    println!("{out}{err}");
+    // Indented, the inner run's own results are not counted by `tests/run`.
+    for line in out.lines().chain(err.lines()) {
+        println!("{}{line}", if line.starts_with("test ") { "  " } else { "" });
+    }
     assert!(output.status.success(), "{test} failed inside its world");
     false
 }
