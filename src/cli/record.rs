@@ -70,6 +70,8 @@ impl<'a> Recorder<'a> {
 
     /// Writes down how it ended and tells people. What goes wrong here is a warning, and no reason for the job to fail.
     pub(super) async fn end(mut self, ended: &Result<&Report, &Error>, exit: u8, context: &Context) {
+        // What a command printed is known only by who has used it.
+        self.redact = self.redact.and(context.secrets.texts());
         let mut run = match ended {
             Ok(report) => Run::of_report(self.facts(exit, context), report, &self.redact),
             Err(error) => Run::of_error(self.facts(exit, context), error, &self.redact),
@@ -87,6 +89,7 @@ impl<'a> Recorder<'a> {
             () = context.cancel.raised(times + 1) => return,
             told = notifier.end(&run, silent, &self.state, context) => told,
         };
+        self.redact = self.redact.and(context.secrets.texts());
         self.account(&told, context).await;
     }
 

@@ -27,6 +27,11 @@ impl Redact {
         Self { words }
     }
 
+    /// Hides these as well.
+    pub fn and(self, secrets: impl IntoIterator<Item = String>) -> Self {
+        Self::new(self.words.into_iter().chain(secrets))
+    }
+
     /// The text without them.
     pub fn text(&self, text: &str) -> String {
         self.words.iter().fold(text.to_owned(), |text, word| match text.contains(word.as_str()) {
@@ -67,6 +72,8 @@ mod tests {
             assert_eq!(redact.text(text), shown);
         }
         assert_eq!(format!("{redact:?}"), "Redact(4 secrets)");
+        let more = redact.and(["https://hooks.example/T0/xyz/and-more".to_owned()]);
+        assert_eq!(more.text("over the hooks: https://hooks.example/T0/xyz/and-more"), "over the <secret>: <secret>");
         assert_eq!(Redact::default().text("as it is"), "as it is");
     }
 }

@@ -66,6 +66,10 @@ pub struct Context {
     pub environment: Arc<BTreeMap<OsString, OsString>>,
     /// The trusted roots, read when the first connection needs them.
     pub trust: Arc<tls::TrustStores>,
+    /// Which engines for containers answered so far.
+    pub engines: Arc<docker::Engines>,
+    /// The secrets that were used so far.
+    pub secrets: Arc<secret::Used>,
     /// The folder that relative paths of the command line start from.
     pub folder: PathBuf,
 }
@@ -80,6 +84,8 @@ impl Context {
             progress: Arc::new(Silent),
             environment: Arc::new(environment),
             trust: Arc::default(),
+            engines: Arc::default(),
+            secrets: Arc::default(),
             folder,
         }
     }

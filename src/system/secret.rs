@@ -1,6 +1,11 @@
 //! A secret, or where to get it. Its text is never printed: `Debug`, `config show` and errors say `<secret>`.
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    path::PathBuf,
+    sync::{Mutex, PoisonError},
+    time::Duration,
+};
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -30,6 +35,22 @@ impl Secret {
             Self::Literal(text) => Some(text.expose_secret()),
             Self::Command(_) | Self::Environment(_) | Self::File(_) => None,
         }
+    }
+}
+
+/// The secrets that a run has used, to be kept out of what it leaves behind.
+#[derive(Default)]
+pub struct Used(Mutex<Vec<SecretString>>);
+
+impl Used {
+    /// Their texts; for the one who hides them, never for a message.
+    pub fn texts(&self) -> Vec<String> {
+        let used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        used.iter().map(|secret| secret.expose_secret().to_owned()).collect()
+    }
+
+    fn add(&self, secret: &SecretString) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(secret.clone());
     }
 }
 
@@ -83,7 +104,9 @@ impl Secret {
         if text.is_empty() {
             return Err(error("it is empty".into()));
         }
-        Ok(text.into())
+        let secret = SecretString::from(text);
+        context.secrets.add(&secret);
+        Ok(secret)
     }
 
     fn origin(&self) -> String {
@@ -118,8 +141,12 @@ mod tests {
             (Secret::File(file.path().into()), "two words"),
             (command(&["printf", "c\n"]), "c"),
         ] {
-            let found = secret.resolve(&context(&[("S", "b")])).await.unwrap();
+            let context = context(&[("S", "b")]);
+            let found = secret.resolve(&context).await.unwrap();
             assert_eq!(found.expose_secret(), expected);
+            // What was written out is known from the configuration.
+            let used: &[&str] = if secret.literal().is_some() { &[] } else { &[expected] };
+            assert_eq!(context.secrets.texts(), used);
         }
     }
 

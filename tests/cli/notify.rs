@@ -86,6 +86,27 @@ fn people_are_told_of_the_first_failure_and_of_the_recovery() {
 }
 
 #[test]
+fn what_a_command_gave_as_a_secret_is_in_no_record_and_no_message() {
+    let hook = Hook::start(Answer::Fine);
+    let app = App::new("");
+    app.world.file(
+        "mainstay.toml",
+        format!(
+            "project = 'prime'\nstate = 'state'\n[backup.app]\nroot = 'app'\ninclude = ['.env']\nto = ['usb']\n\
+             passphrase = {{ command = ['printf', '%s-open', 'sesame'] }}\n\
+             [[backup.app.dump]]\nname = 'db.sql'\ncommand = ['sh', '-c', 'echo no login with sesame-open >&2; exit 1']\n\
+             [notify]\nwebhook = '{}'\n",
+            hook.url("/hook")
+        ),
+    );
+    app.create().expect_code(1).expect_text("no login with");
+    let texts = hook.texts();
+    assert!(texts.len() == 1 && texts[0].contains("no login with &lt;secret&gt;"), "{texts:?}");
+    assert!(app.history().contains("no login with <secret>"), "{}", app.history());
+    assert!(!texts[0].contains("sesame") && !app.history().contains("sesame"), "{texts:?}");
+}
+
+#[test]
 fn on_failure_each_is_told_and_always_is_every_run() {
     let hook = Hook::start(Answer::Fine);
     let app = App::new(&format!("[notify]\non = 'failure'\nwebhook = '{}'\n", hook.url(PATH)));
