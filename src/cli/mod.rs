@@ -39,6 +39,7 @@ use crate::{
     check,
     error::{Error, Kind, Result},
     report::Report,
+    rules::podman,
     system::Context,
 };
 use args::{CheckArgs, Cli, Command, ConfigCommand};
@@ -131,6 +132,9 @@ async fn dispatch(cli: &Cli, console: &Console, view: &View, context: &Context) 
     if let Done::Report(report) | Done::Data { report, .. } = &mut done {
         report.findings.splice(0..0, first.findings);
         report.outcomes.splice(0..0, first.outcomes);
+        if context.engines.is_podman() {
+            podman::translate(report);
+        }
     }
     Ok(done)
 }

@@ -33,6 +33,7 @@ pub mod manifest;
 pub mod nginx;
 pub mod notice;
 pub mod oauth;
+pub mod podman;
 pub mod quoted;
 pub mod redact;
 pub mod redirect;

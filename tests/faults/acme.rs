@@ -19,7 +19,7 @@ pub fn inside(test: &str) -> bool {
     inside_of("run", test)
 }
 
-/// The same in a world of this kind: `run` has the container, `host` has nginx as a unit.
+/// The same in a world of this kind: `run` and `podman` have the container, `host` has nginx as a unit.
 pub fn inside_of(kind: &str, test: &str) -> bool {
     inside_with(kind, test, &[])
 }
@@ -71,9 +71,14 @@ pub fn attempt(program: &str, arguments: &[&str]) -> Output {
     Command::new(program).args(arguments).output().expect("a program of the world")
 }
 
+/// The command of the world's engine.
+pub fn engine() -> String {
+    std::env::var("ENGINE").expect("only inside a world with containers")
+}
+
 /// What the engine says of a container.
 pub fn container(name: &str) -> Option<Value> {
-    let output = attempt("docker", &["inspect", "--type", "container", name]);
+    let output = attempt(&engine(), &["inspect", "--type", "container", name]);
     let list: Value = serde_json::from_slice(&output.stdout).ok()?;
     list.get(0).cloned()
 }
@@ -115,7 +120,7 @@ pub fn wrong() -> Vec<String> {
     if !serves() {
         wrong.push("the site does not answer by TLS".to_owned());
     }
-    let names = run("docker", &["ps", "-a", "--format", "{{.Names}}"]);
+    let names = run(&engine(), &["ps", "-a", "--format", "{{.Names}}"]);
     wrong.extend(
         names.lines().filter(|name| name.starts_with("mainstay-certbot")).map(|name| format!("{name} is left")),
     );

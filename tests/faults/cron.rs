@@ -39,8 +39,16 @@ pub fn mainstay(words: &[&str]) -> Ran {
 
 /// The same, for who does not wait for its end.
 pub fn command(words: &[&str]) -> Command {
-    // The last two are for the `systemctl` of the world, and for an engine's client with plugins.
-    let kept = ["PATH", "REQUESTS_CA_BUNDLE", "DOCKER_HOST", "WORLD", "DOCKER_CONFIG"];
+    // The last four are for the `systemctl` of the world, for an engine's client with plugins, and for podman's settings.
+    let kept = [
+        "PATH",
+        "REQUESTS_CA_BUNDLE",
+        "DOCKER_HOST",
+        "WORLD",
+        "DOCKER_CONFIG",
+        "CONTAINERS_CONF",
+        "CONTAINERS_STORAGE_CONF",
+    ];
     let kept = kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     let mut command = Command::new(PROGRAM);
     command

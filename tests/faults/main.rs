@@ -15,6 +15,7 @@ mod kills;
 mod meanwhile;
 mod moto;
 mod outage;
+mod podman;
 #[path = "../cli/program.rs"]
 #[expect(dead_code, reason = "the tests of the command line use more of it")]
 mod program;

@@ -65,7 +65,13 @@ impl<'a> Acting<'a> {
     /// Why it has another one. podman before 5.1 knows no such command.
     pub async fn restart_policy(&self, name: &str, policy: &str) -> Result<(), Trouble> {
         let option = format!("--restart={policy}");
-        self.done(&["update", &option, name], name, PATIENCE).await
+        let done = self.done(&["update", &option, name], name, PATIENCE).await;
+        done.map_err(|trouble| match trouble {
+            Trouble::Other(why) if why.contains("unknown flag: --restart") || why.contains("unrecognized command") => {
+                Trouble::Other("podman before 5.1 cannot change a restart policy".to_owned())
+            }
+            trouble => trouble,
+        })
     }
 
     /// Removes a container, running or not; whether there was one.
@@ -113,7 +119,7 @@ mod tests {
     use crate::system::process::Scripted;
 
     #[tokio::test]
-    async fn the_reason_of_a_failed_start_is_told_and_not_that_it_failed() {
+    async fn why_something_was_not_done_is_told() {
         let mut context = Context::real(BTreeMap::new(), "/".into());
         let last = "Error: failed to start containers: web\n";
         let gone = format!("Error response from daemon: No such container: web\n{last}");
@@ -126,7 +132,12 @@ mod tests {
         assert!(matches!(&trouble, Trouble::NoSuch { name, .. } if name == "web"), "{trouble:?}");
         let trouble = acting.start("api").await.unwrap_err();
         assert!(trouble.to_string().contains("port is already allocated"), "{trouble}");
+        let old = "Error: unknown flag: --restart\nSee 'podman update --help'\n";
+        context.runner = Arc::new(Scripted::default().on("podman update", 125, "", old));
+        let trouble = Acting::new(&context, "podman", &[]).restart_policy("web", "always").await.unwrap_err();
+        assert!(trouble.to_string().contains("podman before 5.1 cannot"), "{trouble}");
         // What would be read as an option is no name.
+        let acting = Acting::new(&context, "docker", &[]);
         assert!(matches!(acting.start("-a").await, Err(Trouble::NoSuch { .. })));
     }
 }

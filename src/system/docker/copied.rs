@@ -6,14 +6,14 @@ use std::{
     path::{Component, Path, PathBuf},
 };
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 /// One file copied out of a container.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Copied {
     /// Its content.
     pub content: Vec<u8>,
-    /// When it was changed last; the engine cuts it to the second.
+    /// When it was changed last, up to a second early and never late: docker cuts the time to the second.
     pub modified: Timestamp,
 }
 
@@ -26,15 +26,23 @@ pub struct Tree {
     pub links: BTreeMap<PathBuf, PathBuf>,
 }
 
+/// The tar stream of an engine.
+pub(super) struct Stream {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// How late its times may be.
+    pub late: SignedDuration,
+}
+
 /// The one regular file of a stream.
-pub(super) fn file(stream: &[u8]) -> Result<Copied, String> {
-    let mut archive = tar::Archive::new(stream);
+pub(super) fn file(stream: &Stream) -> Result<Copied, String> {
+    let mut archive = tar::Archive::new(&stream.bytes[..]);
     for entry in archive.entries().map_err(|error| error.to_string())? {
         let mut entry = entry.map_err(|error| error.to_string())?;
         if entry.header().entry_type().is_dir() {
             return Err("it is a folder".to_owned());
         }
-        if let Some(copied) = regular(&mut entry)? {
+        if let Some(copied) = regular(&mut entry, stream.late)? {
             return Ok(copied);
         }
     }
@@ -42,9 +50,9 @@ pub(super) fn file(stream: &[u8]) -> Result<Copied, String> {
 }
 
 /// All that is in a stream, whose first entry is `folder` itself or stands in it.
-pub(super) fn tree(stream: &[u8], folder: &Path) -> Result<Tree, String> {
+pub(super) fn tree(stream: &Stream, folder: &Path) -> Result<Tree, String> {
     let mut tree = Tree::default();
-    let mut archive = tar::Archive::new(stream);
+    let mut archive = tar::Archive::new(&stream.bytes[..]);
     for entry in archive.entries().map_err(|error| error.to_string())? {
         let mut entry = entry.map_err(|error| error.to_string())?;
         // The names start with the last part of the path that was asked for.
@@ -54,19 +62,20 @@ pub(super) fn tree(stream: &[u8], folder: &Path) -> Result<Tree, String> {
         if let Some(target) = entry.link_name().ok().flatten().filter(|_| entry.header().entry_type().is_symlink()) {
             let base = path.parent().unwrap_or(Path::new("/"));
             tree.links.insert(path.clone(), plain(&base.join(target)));
-        } else if let Some(copied) = regular(&mut entry)? {
+        } else if let Some(copied) = regular(&mut entry, stream.late)? {
             tree.files.insert(path, copied);
         }
     }
     Ok(tree)
 }
 
-fn regular(entry: &mut tar::Entry<'_, &[u8]>) -> Result<Option<Copied>, String> {
+fn regular(entry: &mut tar::Entry<'_, &[u8]>, late: SignedDuration) -> Result<Option<Copied>, String> {
     if !entry.header().entry_type().is_file() {
         return Ok(None);
     }
     let modified = entry.header().mtime().ok().and_then(|seconds| i64::try_from(seconds).ok());
-    let modified = modified.and_then(|seconds| Timestamp::from_second(seconds).ok()).unwrap_or(Timestamp::UNIX_EPOCH);
+    let modified = modified.and_then(|seconds| Timestamp::from_second(seconds).ok()?.checked_sub(late).ok());
+    let modified = modified.unwrap_or(Timestamp::UNIX_EPOCH);
     let mut content = Vec::new();
     entry.read_to_end(&mut content).map_err(|error| error.to_string())?;
     Ok(Some(Copied { content, modified }))
@@ -91,7 +100,7 @@ fn plain(path: &Path) -> PathBuf {
 mod tests {
     use super::*;
 
-    fn stream() -> Vec<u8> {
+    fn stream() -> Stream {
         let mut builder = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();
         header.set_entry_type(tar::EntryType::Directory);
@@ -105,7 +114,7 @@ mod tests {
         header.set_entry_type(tar::EntryType::Symlink);
         header.set_size(0);
         builder.append_link(&mut header, "nginx/sites-enabled/a", "../sites-available/a").unwrap();
-        builder.into_inner().unwrap()
+        Stream { bytes: builder.into_inner().unwrap(), late: SignedDuration::ZERO }
     }
 
     #[test]
@@ -118,9 +127,11 @@ mod tests {
 
     #[test]
     fn a_folder_is_not_taken_for_a_file_and_a_cut_stream_is_refused() {
-        assert!(file(&stream()).is_err());
-        let whole = stream();
-        assert!(tree(&whole[..whole.len() / 3], Path::new("/x")).is_err());
-        assert!(file(b"").is_err());
+        let mut stream = stream();
+        assert!(file(&stream).is_err());
+        stream.bytes.truncate(stream.bytes.len() / 3);
+        assert!(tree(&stream, Path::new("/x")).is_err());
+        stream.bytes.clear();
+        assert!(file(&stream).is_err());
     }
 }

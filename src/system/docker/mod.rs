@@ -14,12 +14,20 @@ mod tests;
 mod top;
 mod trouble;
 
-use std::{path::Path, sync::OnceLock, time::Duration};
+use std::{
+    path::Path,
+    sync::{
+        OnceLock,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 pub use acting::Acting;
+use copied::Stream;
 pub use copied::{Copied, Tree};
 pub use trouble::Trouble;
 
@@ -31,6 +39,28 @@ use super::{
 
 /// How much of a file or a folder is copied out of a container.
 const COPY_LIMIT: usize = 16 << 20;
+
+/// Which engines this machine has turned out to have.
+#[derive(Debug, Default)]
+pub struct Engines {
+    lacks_docker: AtomicBool,
+    has_podman: AtomicBool,
+}
+
+impl Engines {
+    /// Whether whoever types a command types `podman`: there is no `docker`.
+    pub fn is_podman(&self) -> bool {
+        self.lacks_docker.load(Ordering::Relaxed) && self.has_podman.load(Ordering::Relaxed)
+    }
+
+    fn is_missing(&self, program: &str) {
+        self.lacks_docker.fetch_or(program == "docker", Ordering::Relaxed);
+    }
+
+    fn answers(&self, program: &str) {
+        self.has_podman.fetch_or(program == "podman", Ordering::Relaxed);
+    }
+}
 
 /// Looks at containers through one engine.
 pub struct Docker<'a> {
@@ -314,14 +344,26 @@ impl<'a> Docker<'a> {
             .map_err(|why| Trouble::Other(format!("`{folder}` in the container: {why}")))
     }
 
-    async fn stream(&self, id: &str, path: &str) -> Result<Vec<u8>, Trouble> {
+    async fn stream(&self, id: &str, path: &str) -> Result<Stream, Trouble> {
         let source = format!("{id}:{path}");
         // A tar stream has headers and padding beside the content.
-        let output = self.call(&["cp", "-L", &source, "-"], COPY_LIMIT + (1 << 20)).await?;
+        let limit = COPY_LIMIT + (1 << 20);
+        let linked = match self.program.get() {
+            Some(&"podman") => None,
+            _ => Some(self.call(&["cp", "-L", &source, "-"], limit).await?),
+        };
+        // podman follows links without being told to, and may stand behind the name `docker` too.
+        let is_podmans =
+            |output: &Output| String::from_utf8_lossy(&output.stderr).contains("unknown shorthand flag: 'L'");
+        let (output, late) = match linked.filter(|output| !is_podmans(output)) {
+            Some(output) => (output, SignedDuration::ZERO),
+            // It rounds times to the nearest second (seen with 4.3.1).
+            None => (self.call(&["cp", &source, "-"], limit).await?, SignedDuration::from_millis(500)),
+        };
         if output.truncated {
             return Err(Trouble::Other(format!("`{path}` in the container is larger than {} MiB", COPY_LIMIT >> 20)));
         }
-        if output.success() { Ok(output.stdout) } else { Err(complaint(&output, id)) }
+        if output.success() { Ok(Stream { bytes: output.stdout, late }) } else { Err(complaint(&output, id)) }
     }
 
     /// Every container that is there, in one call, running or not.
@@ -419,9 +461,10 @@ impl<'a> Docker<'a> {
                 command = command.env(name, value);
             }
             match self.context.runner.run(command).await {
-                Err(Failure::Missing(_)) => {}
+                Err(Failure::Missing(_)) => self.context.engines.is_missing(program),
                 answer => {
                     self.program.get_or_init(|| program);
+                    self.context.engines.answers(program);
                     return answer.map_err(Trouble::of_failure);
                 }
             }

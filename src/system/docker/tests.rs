@@ -37,6 +37,25 @@ async fn podman_is_used_where_there_is_no_docker() {
     assert_eq!(docker.processes("web").await.unwrap()[0].arguments, "nginx: master process nginx");
     let docker_calls = runner.asked().iter().filter(|line| line.starts_with("docker")).count();
     assert_eq!(docker_calls, 1, "docker is not looked for again");
+    assert!(context.engines.is_podman());
+}
+
+#[tokio::test]
+async fn podman_copies_without_an_option_for_links_also_under_dockers_name() {
+    let mut builder = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_size(2);
+    header.set_mtime("2026-11-26T04:00:00Z".parse::<Timestamp>().unwrap().as_second().unsigned_abs());
+    builder.append_data(&mut header, "hosts", &b"hi"[..]).unwrap();
+    let stream = builder.into_inner().unwrap();
+    let refuses = "Error: unknown shorthand flag: 'L' in -L\nSee 'podman cp --help'\n";
+    for program in ["docker", "podman"] {
+        let script = Scripted::default().on(&format!("{program} cp -L"), 125, "", refuses);
+        let (context, _) = scripted(script.on(&format!("{program} cp web:/etc/hosts -"), 0, stream.clone(), ""));
+        let copied = Docker::new(&context, LIMIT).copy("web", "/etc/hosts").await.unwrap();
+        // Its times are rounded: half a second may be too much.
+        assert_eq!((&copied.content[..], copied.modified), (&b"hi"[..], "2026-11-26T03:59:59.5Z".parse().unwrap()));
+    }
 }
 
 #[tokio::test]

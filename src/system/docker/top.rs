@@ -10,7 +10,7 @@ use super::Process;
 ///
 /// Elapsed time, not the start time: `lstart` is written in the language and time zone of the engine, `etimes` is a
 /// number everywhere. It is cut to whole seconds, so a start is told at most one second late, never early: whoever
-/// compares it with a file's time raises no false alarm.
+/// compares it with a file's time raises no false alarm. podman's has fractions, which are worth nothing.
 pub(super) fn processes(table: &str, now: Timestamp) -> Option<Vec<Process>> {
     let mut lines = table.lines();
     let heading: Vec<String> = lines.next()?.split_whitespace().map(str::to_uppercase).collect();
@@ -43,7 +43,8 @@ fn duration(text: &str) -> Option<Duration> {
         return Some(Duration::from_secs(seconds));
     }
     if text.ends_with(char::is_alphabetic) {
-        return spelled(text);
+        // Counted from the kernel's `btime`, which is cut to the second: up to one second too long (seen with 4.3.1).
+        return Some(spelled(text)?.saturating_sub(Duration::from_secs(1)));
     }
     let (days, clock) = text.split_once('-').unwrap_or(("0", text));
     let mut seconds: u64 = 0;
@@ -98,7 +99,7 @@ mod tests {
         assert_eq!(processes(full, now).unwrap(), [expected]);
 
         let podman = "PID  PPID  ELAPSED  COMMAND\n1  0  2h0m1.5s  nginx -g daemon off;\n";
-        assert_eq!(processes(podman, now).unwrap()[0].started, Some("2026-11-23T15:59:58.5Z".parse().unwrap()));
+        assert_eq!(processes(podman, now).unwrap()[0].started, Some("2026-11-23T15:59:59.5Z".parse().unwrap()));
     }
 
     #[test]
@@ -108,7 +109,7 @@ mod tests {
         assert_eq!(seconds("01:02"), Some(62));
         assert_eq!(seconds("1:01:02"), Some(3662));
         assert_eq!(seconds("2-01:01:02"), Some(2 * 86_400 + 3662));
-        assert_eq!(seconds("1h2m3.9s"), Some(3723));
+        assert_eq!((seconds("1h2m3.9s"), seconds("400ms")), (Some(3722), Some(0)));
         for nonsense in ["", "-", "x", "1x", "99999999999999999999", "1:x", "-1", "999999999999999999-1:1"] {
             assert_eq!(seconds(nonsense), None, "{nonsense}");
         }

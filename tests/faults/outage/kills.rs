@@ -13,7 +13,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use super::drive::{plain, start};
 use crate::{
-    acme::{self, CONTAINER, container, inside, serves, wait_for, wrong},
+    acme::{self, CONTAINER, container, inside, inside_of, serves, wait_for, wrong},
     dice::Dice,
 };
 
@@ -56,9 +56,22 @@ struct Tally {
 
 #[test]
 fn renew_case_26_and_27_the_site_comes_back_after_kills_at_any_moment() {
-    if !inside("outage::kills::renew_case_26_and_27_the_site_comes_back_after_kills_at_any_moment") {
-        return;
+    if inside("outage::kills::renew_case_26_and_27_the_site_comes_back_after_kills_at_any_moment") {
+        all_go_well();
     }
+}
+
+#[test]
+fn renew_case_26_and_27_with_podman_the_site_comes_back_after_kills_at_any_moment() {
+    if inside_of(
+        "podman",
+        "outage::kills::renew_case_26_and_27_with_podman_the_site_comes_back_after_kills_at_any_moment",
+    ) {
+        all_go_well();
+    }
+}
+
+fn all_go_well() {
     let (mut dice, seed) = Dice::new();
     let rounds = std::env::var("MAINSTAY_OUTAGE_ROUNDS").map_or(ROUNDS, |text| text.parse().expect("a number"));
     println!("{rounds} kills; MAINSTAY_FAULT_SEED={seed} repeats them");
@@ -148,7 +161,7 @@ fn mend(found: &[String]) {
         return;
     }
     let _ = std::fs::remove_file("/var/lib/mainstay/journal.json");
-    acme::attempt("docker", &["update", "--restart=unless-stopped", CONTAINER]);
-    acme::attempt("docker", &["start", CONTAINER]);
+    acme::attempt(&acme::engine(), &["update", "--restart=unless-stopped", CONTAINER]);
+    acme::attempt(&acme::engine(), &["start", CONTAINER]);
     wait_for(Duration::from_secs(10), serves);
 }
