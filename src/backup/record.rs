@@ -2,18 +2,15 @@
 //!
 //! A lost record is no disaster: the next run begins a new one from what the destinations hold.
 
-use std::{collections::BTreeMap, io, path::PathBuf};
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::Result,
     rules::archive_id,
-    system::{
-        file,
-        state::{self, Mode, State},
-    },
+    system::state::{Advice, State},
 };
 
 /// The memory of one backup.
@@ -112,16 +109,7 @@ impl Record {
     ///
     /// The record is there and cannot be read: it is not thrown away for that.
     pub fn load(state: &State, project: &str, name: &str) -> Result<Self> {
-        let path = path(state, project, name);
-        let error = || Error::new(Kind::Failed, format!("read the record `{}`", path.display()));
-        let bytes = match file::read(&path, LARGEST) {
-            Ok(bytes) => bytes,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(cause) => return Err(error().because(file::why(&cause)).hint("run as the user who makes the backups")),
-        };
-        serde_json::from_slice(&bytes).map_err(|cause| {
-            error().because(cause).hint("move it away: the next run begins a new one from what the destinations hold")
-        })
+        state.recall(ROOM, &archive_id::set_name(project, name), ADVICE)
     }
 
     /// Writes the record in one step.
@@ -130,10 +118,7 @@ impl Record {
     ///
     /// The state folder cannot be written to; the old record is unchanged then.
     pub fn save(&self, state: &State, project: &str, name: &str) -> Result<()> {
-        state.room(ROOM)?;
-        let mut text = serde_json::to_vec_pretty(self).expect("plain fields always serialise");
-        text.push(b'\n');
-        state::write(&path(state, project, name), &text, Mode::Exactly(0o600))
+        state.remember(ROOM, &archive_id::set_name(project, name), self)
     }
 
     /// What is known of a destination, made where nothing is.
@@ -145,17 +130,18 @@ impl Record {
 /// The folder of the records inside the state folder.
 const ROOM: &str = "backup";
 
-/// No record is larger.
-const LARGEST: u64 = 1 << 20;
-
-fn path(state: &State, project: &str, name: &str) -> PathBuf {
-    state.folder().join(ROOM).join(format!("{}.json", archive_id::set_name(project, name)))
-}
+const ADVICE: Advice = Advice {
+    unread: "run as the user who makes the backups",
+    damaged: Some("move it away: the next run begins a new one from what the destinations hold"),
+};
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::Context;
+    use crate::system::{
+        Context,
+        state::{self, Mode},
+    };
 
     #[test]
     fn a_record_is_kept_between_runs_and_a_damaged_one_is_not_taken_for_none() {
@@ -170,8 +156,8 @@ mod tests {
         assert_eq!(Record::load(&state, "prime", "app").unwrap(), record);
         assert_eq!(Record::load(&state, "prime", "db").unwrap(), Record::default());
 
-        let path = path(&state, "prime", "app");
-        state::write(&path, b"{\"last\": 3}", Mode::Exactly(0o600)).unwrap();
+        let file = format!("{}.json", archive_id::set_name("prime", "app"));
+        state::write(&state.folder().join(ROOM).join(file), b"{\"last\": 3}", Mode::Exactly(0o600)).unwrap();
         let error = Record::load(&state, "prime", "app").unwrap_err();
         assert!(error.hints[0].contains("move it away"), "{error:?}");
     }

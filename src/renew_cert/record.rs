@@ -2,18 +2,13 @@
 //!
 //! A lost record costs a question to the authority and the memory of failures, nothing else.
 
-use std::{io, path::PathBuf};
-
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Kind, Result},
+    error::Result,
     rules::renewal::{Failures, ari},
-    system::{
-        file,
-        state::{self, Mode, State},
-    },
+    system::state::{Advice, State},
 };
 
 /// The memory of one certificate.
@@ -50,17 +45,7 @@ impl Record {
     ///
     /// The record is there and cannot be read: to forget failures would burn the authority's limits.
     pub fn load(state: &State, name: &str) -> Result<Self> {
-        let path = path(state, name);
-        let error = || Error::new(Kind::Failed, format!("read the record `{}`", path.display()));
-        let bytes = match file::read(&path, 1 << 20) {
-            Ok(bytes) => bytes,
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
-            Err(cause) => {
-                return Err(error().because(file::why(&cause)).hint("run as the user who renews the certificates"));
-            }
-        };
-        serde_json::from_slice(&bytes)
-            .map_err(|cause| error().because(cause).hint("remove it: only the memory of failed renewals is in it"))
+        state.recall(ROOM, name, ADVICE)
     }
 
     /// Writes the record in one step.
@@ -69,17 +54,14 @@ impl Record {
     ///
     /// The state folder cannot be written to; the old record is unchanged then.
     pub fn save(&self, state: &State, name: &str) -> Result<()> {
-        state.room(ROOM)?;
-        let mut text = serde_json::to_vec_pretty(self).expect("plain fields always serialise");
-        text.push(b'\n');
-        state::write(&path(state, name), &text, Mode::Exactly(0o600))
+        state.remember(ROOM, name, self)
     }
 }
 
 /// The folder of the records inside the state folder.
 const ROOM: &str = "renew-cert";
 
-/// The names of certificates have no slash: the settings see to it.
-fn path(state: &State, name: &str) -> PathBuf {
-    state.folder().join(ROOM).join(format!("{name}.json"))
-}
+const ADVICE: Advice = Advice {
+    unread: "run as the user who renews the certificates",
+    damaged: Some("remove it: only the memory of failed renewals is in it"),
+};

@@ -3,18 +3,18 @@
 //! Nothing hangs on it. It is written before machines are waited for, so that a run that follows a killed one does not ask
 //! again for what Amazon has been asked a moment ago and does not show yet.
 
-use std::{collections::BTreeMap, io, path::PathBuf};
+use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    error::{Error, Kind, Result},
-    rules::fleet::{Act, Machine},
-    system::{
-        file,
-        state::{self, Mode, State},
+    error::Result,
+    rules::{
+        archive_id::set_name,
+        fleet::{Act, Machine},
     },
+    system::state::{Advice, State},
 };
 
 /// The memory of one schedule.
@@ -47,14 +47,7 @@ impl Record {
     ///
     /// The state folder cannot be looked into.
     pub fn load(state: &State, project: &str, name: &str) -> Result<Self> {
-        let path = path(state, project, name);
-        match file::read(&path, LARGEST) {
-            Ok(bytes) => Ok(serde_json::from_slice(&bytes).unwrap_or_default()),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
-            Err(cause) => Err(Error::new(Kind::Failed, format!("read the record `{}`", path.display()))
-                .because(file::why(&cause))
-                .hint("run as the user who applies the schedules")),
-        }
+        state.recall(ROOM, &set_name(project, name), ADVICE)
     }
 
     /// Writes it in one step.
@@ -63,10 +56,7 @@ impl Record {
     ///
     /// The state folder cannot be written to.
     pub fn save(&self, state: &State, project: &str, name: &str) -> Result<()> {
-        state.room(ROOM)?;
-        let mut text = serde_json::to_vec_pretty(self).expect("plain fields always serialise");
-        text.push(b'\n');
-        state::write(&path(state, project, name), &text, Mode::Exactly(0o600))
+        state.remember(ROOM, &set_name(project, name), self)
     }
 
     /// Notes that a machine was asked for something.
@@ -113,9 +103,4 @@ fn key(machine: &Machine) -> String {
 /// The folder of the records inside the state folder.
 const ROOM: &str = "schedule";
 
-/// No record is larger.
-const LARGEST: u64 = 8 << 20;
-
-fn path(state: &State, project: &str, name: &str) -> PathBuf {
-    state.folder().join(ROOM).join(format!("{}.json", crate::rules::archive_id::set_name(project, name)))
-}
+const ADVICE: Advice = Advice { unread: "run as the user who applies the schedules", damaged: None };

@@ -5,6 +5,7 @@ mod backwards;
 mod history;
 mod journal;
 mod lock;
+mod record;
 mod untold;
 
 use std::{
@@ -18,6 +19,7 @@ pub use atomic::{Mode, create, write, write_through};
 pub use history::{Flush, History, Runs, Unwritten};
 pub use journal::{Entry, Helper, Journal, Lineage, Owed, Peek, Probe};
 pub use lock::{Holder, Lock, Refusal, Request};
+pub use record::Advice;
 pub use untold::Untold;
 
 use super::Context;
