@@ -5,7 +5,7 @@ use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},
     sync::{Arc, Mutex},
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use futures_util::future::BoxFuture;
@@ -389,7 +389,7 @@ async fn renew_case_42_old_workers_may_answer_for_a_while_after_a_reload() {
     bench.renews("fine", 0);
     let takes = Duration::from_millis(900);
     *bench.stage.load_takes.lock().unwrap() = takes;
-    let begun = Instant::now();
+    let begun = tokio::time::Instant::now();
     let report = bench.run(Request::default()).await;
     assert_eq!((report.exit(), bench.asked("load")), (0, 1), "{:#?}", report.findings);
     assert!(begun.elapsed() > takes, "one look at a new worker is no proof");
