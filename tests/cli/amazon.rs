@@ -2,55 +2,27 @@
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    thread,
-    time::Duration,
+    net::TcpStream,
 };
 
-use crate::program::{World, skip};
+use crate::{
+    listening::Listening,
+    program::{World, skip},
+};
 
 /// A server in a process of its own; it ends with the value.
-pub struct Amazon {
-    child: Child,
-    address: SocketAddr,
-}
+pub struct Amazon(Listening);
 
 impl Amazon {
     /// Starts it; `None`, and a line that says so, where it is not installed.
     pub fn start(test: &str) -> Option<Self> {
-        // It cannot be given a listening socket; should another take the port meanwhile, the next one is tried.
-        for _ in 0..5 {
-            let port =
-                TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port").port();
-            let spawned = Command::new("moto_server")
-                .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn();
-            let mut child = match spawned {
-                Ok(child) => child,
-                Err(error) => {
-                    skip(test, &format!("no moto_server: {error}"));
-                    return None;
-                }
-            };
-            let address = SocketAddr::from(([127, 0, 0, 1], port));
-            while child.try_wait().expect("a child of ours").is_none() {
-                if TcpStream::connect(address).is_ok() {
-                    return Some(Self { child, address });
-                }
-                thread::sleep(Duration::from_millis(50));
-            }
-        }
-        panic!("moto_server does not start");
+        Listening::moto(|_| {}).map(Self).inspect_err(|why| skip(test, why)).ok()
     }
 
     /// Lets the runs of a world find it.
     pub fn introduce(&self, world: &mut World) {
         world
-            .set("AWS_ENDPOINT_URL", format!("http://{}", self.address))
+            .set("AWS_ENDPOINT_URL", format!("http://{}", self.0.address))
             .set("AWS_ACCESS_KEY_ID", "AKIDTEST")
             .set("AWS_SECRET_ACCESS_KEY", "secret")
             .set("AWS_REGION", "us-east-1");
@@ -76,9 +48,9 @@ impl Amazon {
 
     /// One call of the Query protocol.
     pub fn ask(&self, region: &str, service: &str, form: &str) -> String {
-        let mut stream = TcpStream::connect(self.address).expect("moto listens");
+        let mut stream = TcpStream::connect(self.0.address).expect("moto listens");
         // HTTP/1.0: the answer ends with the connection. moto looks at who asks, and not at whether the signature is right.
-        let (address, length) = (self.address, form.len());
+        let (address, length) = (self.0.address, form.len());
         let head = format!(
             "POST / HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/x-www-form-urlencoded\r\n\
              Content-Length: {length}\r\nAuthorization: AWS4-HMAC-SHA256 \
@@ -90,14 +62,6 @@ impl Amazon {
         let answer = String::from_utf8_lossy(&answer).into_owned();
         assert!(answer.split(' ').nth(1).is_some_and(|code| code.starts_with('2')), "{form}: {answer}");
         answer
-    }
-}
-
-impl Drop for Amazon {
-    fn drop(&mut self) {
-        // One that has ended by itself is no trouble here.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

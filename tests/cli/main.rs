@@ -16,6 +16,9 @@ mod host;
 mod init;
 #[cfg(feature = "aws")]
 mod lambda;
+#[cfg(feature = "aws")]
+#[path = "../testbed/listening.rs"]
+mod listening;
 mod notify;
 mod package;
 mod pages;

@@ -12,6 +12,8 @@ mod dice;
 mod full;
 mod history;
 mod kills;
+#[path = "../testbed/listening.rs"]
+mod listening;
 mod meanwhile;
 mod moto;
 mod outage;

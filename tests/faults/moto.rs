@@ -3,24 +3,20 @@
 use std::{
     fs,
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    thread,
-    time::Duration,
+    net::TcpStream,
 };
 
 use jiff::Timestamp;
 use tempfile::TempDir;
 
-use crate::program::skip;
+use crate::{listening::Listening, program::skip};
 
 /// The bucket of these tests.
 pub const BUCKET: &str = "faults";
 
 /// A server in a process of its own; it ends with the value.
 pub struct Moto {
-    child: Child,
-    address: SocketAddr,
+    server: Listening,
     folder: TempDir,
 }
 
@@ -47,48 +43,22 @@ impl Moto {
     pub fn start(test: &str) -> Option<Self> {
         let folder = tempfile::tempdir().expect("a folder in /tmp");
         fs::write(folder.path().join("sitecustomize.py"), CLOCK).expect("a file in it");
-        // It cannot be given a listening socket; should another take the port meanwhile, the next one is tried.
-        for _ in 0..5 {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a port of loopback");
-            let address = listener.local_addr().expect("its address");
-            drop(listener);
-            let spawned = Command::new("moto_server")
-                .args(["-H", "127.0.0.1", "-p", &address.port().to_string()])
-                .env("PYTHONPATH", folder.path())
-                .env("MAINSTAY_TEST_CLOCK", folder.path().join("now"))
-                .current_dir(folder.path())
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn();
-            let mut child = match spawned {
-                Ok(child) => child,
-                Err(error) => {
-                    skip(test, &format!("no moto_server: {error}"));
-                    return None;
-                }
-            };
-            // Whatever the machine does beside: it listens, or it ends.
-            while child.try_wait().expect("a child of ours").is_none() {
-                if TcpStream::connect(address).is_ok() {
-                    let moto = Self { child, address, folder };
-                    moto.empty();
-                    return Some(moto);
-                }
-                thread::sleep(Duration::from_millis(50));
-            }
-        }
-        panic!("moto_server does not start");
+        let started = Listening::moto(|command| {
+            command.env("PYTHONPATH", folder.path()).env("MAINSTAY_TEST_CLOCK", folder.path().join("now"));
+            command.current_dir(folder.path());
+        });
+        let moto = Self { server: started.inspect_err(|why| skip(test, why)).ok()?, folder };
+        moto.empty();
+        Some(moto)
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.server.address)
     }
 
     /// Kills it: every connection breaks.
     pub fn kill(&mut self) {
-        self.child.kill().expect("a child of ours");
-        self.child.wait().expect("a child of ours");
+        self.server.kill();
     }
 
     /// Forgets everything but that there is a bucket.
@@ -120,10 +90,10 @@ impl Moto {
     }
 
     fn ask(&self, method: &str, path: &str, body: &[u8]) -> Vec<u8> {
-        let mut stream = TcpStream::connect(self.address).expect("moto listens");
+        let mut stream = TcpStream::connect(self.server.address).expect("moto listens");
         // HTTP/1.0: the answer comes in one piece and ends with the connection.
         // moto looks at who asks, and not at whether the signature is right.
-        let (address, length) = (self.address, body.len());
+        let (address, length) = (self.server.address, body.len());
         let head = format!(
             "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Type: application/octet-stream\r\n\
              Content-Length: {length}\r\nAuthorization: AWS4-HMAC-SHA256 \
@@ -136,14 +106,6 @@ impl Moto {
         let status = String::from_utf8_lossy(&answer[..end]).into_owned();
         assert!(status.split(' ').nth(1).is_some_and(|code| code.starts_with('2')), "{method} {path}: {status}");
         answer.split_off(end + 4)
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        // One that was killed by the test is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,56 +1,28 @@
 //! moto in a process of its own, and the calls that an administrator makes.
 
-use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
-
 use aws_sdk_ec2::types::{ResourceType, Tag, TagSpecification};
 use aws_types::SdkConfig;
 
 use super::context;
-use crate::system::aws::{Pace, Wanted, account};
+use crate::system::{
+    aws::{Pace, Wanted, account},
+    process::listening::Listening,
+};
 
 /// The server; it ends with the value.
-pub struct Moto {
-    child: Child,
-    address: SocketAddr,
-}
+pub struct Moto(Listening);
 
 impl Moto {
     /// Starts it; `None`, and a line that says so, where it is not installed.
-    #[expect(clippy::disallowed_methods, reason = "a server for the time of one test, ended by its process")]
     pub fn start(test: &str) -> Option<Self> {
-        // It cannot be given a listening socket; should another take the port meanwhile, the next one is tried.
-        for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let spawned = Command::new("moto_server")
-                .args(["-H", "127.0.0.1", "-p", &port.to_string()])
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn();
-            let mut child = match spawned {
-                Ok(child) => child,
-                Err(error) => {
-                    println!("SKIPPED schedule::tests::on_moto::{test}: no moto_server: {error}");
-                    return None;
-                }
-            };
-            let address = SocketAddr::from(([127, 0, 0, 1], port));
-            while child.try_wait().unwrap().is_none() {
-                if TcpStream::connect(address).is_ok() {
-                    return Some(Self { child, address });
-                }
-                std::thread::sleep(Duration::from_millis(50));
-            }
-        }
-        panic!("moto_server does not start");
+        Listening::moto(|_| {})
+            .map(Self)
+            .inspect_err(|why| println!("SKIPPED schedule::tests::on_moto::{test}: {why}"))
+            .ok()
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        format!("http://{}", self.0.address)
     }
 
     pub async fn sdk(&self, region: &str) -> SdkConfig {
@@ -92,13 +64,5 @@ impl Moto {
         let told = client.describe_instances().instance_ids(id).send().await.unwrap();
         let instance = told.reservations().first().and_then(|found| found.instances().first().cloned()).unwrap();
         instance.state().and_then(|state| state.name()).map(|name| name.as_str().to_owned()).unwrap_or_default()
-    }
-}
-
-impl Drop for Moto {
-    fn drop(&mut self) {
-        // One that has ended by itself is no trouble here.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }

@@ -1,6 +1,9 @@
 //! Runs other programs: own process group, deadline, bounded output, TERM and then KILL.
 
 mod command;
+#[cfg(all(test, feature = "aws"))]
+#[path = "../../../tests/testbed/listening.rs"]
+pub(crate) mod listening;
 mod machine;
 pub mod room;
 mod scripted;

@@ -2,70 +2,49 @@
 
 #![expect(clippy::print_stdout, reason = "what is skipped is said")]
 
-use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
-    path::Path,
-    process::{Child, Command, Stdio},
-};
+use std::path::Path;
 
 use futures_util::future::BoxFuture;
 
 use super::*;
-use crate::system::store::{
-    Condition, Destination, Reason, Receipt, Shelf,
-    conformance::{self, Lack, content, names},
+use crate::system::{
+    process::listening::Listening,
+    store::{
+        Condition, Destination, Reason, Receipt, Shelf,
+        conformance::{self, Lack, content, names},
+    },
 };
 
 /// A store in a process of its own.
 struct Process {
-    child: Child,
-    address: SocketAddr,
+    server: Listening,
     /// What it writes to; gone with it.
     _folder: tempfile::TempDir,
 }
 
 impl Process {
     /// Starts a program that is given its port and its folder; `None`, and a line that says so, where it is not installed.
-    #[expect(clippy::disallowed_methods, reason = "a server for the time of one test, ended by its process")]
-    fn start(test: &str, program: &str, arguments: impl Fn(u16, &Path) -> Vec<String>) -> Option<Self> {
+    fn start(test: &str, start: impl Fn(&Path) -> Result<Listening, String>) -> Option<Self> {
         let folder = tempfile::tempdir().unwrap();
-        // The program cannot be given a listening socket; should another take the port meanwhile, the next one is tried.
-        for _ in 0..5 {
-            let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-            let spawned = Command::new(program)
-                .args(arguments(port, folder.path()))
-                .current_dir(folder.path())
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn();
-            let mut child = match spawned {
-                Ok(child) => child,
-                Err(error) => {
-                    println!("SKIPPED system::store::s3::tests::real::{test}: no {program}: {error}");
-                    return None;
-                }
-            };
-            let address = SocketAddr::from(([127, 0, 0, 1], port));
-            // Whatever the machine does beside: it listens, or it ends.
-            while child.try_wait().unwrap().is_none() {
-                if TcpStream::connect(address).is_ok() {
-                    return Some(Self { child, address, _folder: folder });
-                }
-                std::thread::sleep(Duration::from_millis(50));
+        match start(folder.path()) {
+            Ok(server) => Some(Self { server, _folder: folder }),
+            Err(why) => {
+                println!("SKIPPED system::store::s3::tests::real::{test}: {why}");
+                None
             }
         }
-        panic!("{program} does not start");
     }
 
     fn moto(test: &str) -> Option<Self> {
-        Self::start(test, "moto_server", |port, _| {
-            ["-H", "127.0.0.1", "-p", &port.to_string()].map(str::to_owned).into()
+        Self::start(test, |folder| {
+            Listening::moto(|command| {
+                command.current_dir(folder);
+            })
         })
     }
 
     fn store(&self, prefix: &str) -> S3 {
-        S3::new("bucket", prefix, &options(self.address), &context())
+        S3::new("bucket", prefix, &options(self.server.address), &context())
     }
 
     /// Makes the bucket, as an administrator does.
@@ -74,14 +53,6 @@ impl Process {
         let create = access.client.create_bucket().bucket("bucket");
         create.object_lock_enabled_for_bucket(locked).send().await.unwrap();
         self
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        // One that has ended by itself is no trouble here.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -99,13 +70,13 @@ async fn moto_conforms() {
 
 #[tokio::test]
 async fn s3s_conforms() {
-    let start = |port: u16, folder: &Path| {
+    let start = |folder: &Path| {
         let fixed = ["--host", "127.0.0.1", "--access-key", "AKIDTEST", "--secret-key", "secret", "--port"];
-        let mut arguments: Vec<String> = fixed.map(str::to_owned).into();
-        arguments.extend([port.to_string(), folder.display().to_string()]);
-        arguments
+        Listening::start("s3s-fs", |command, port| {
+            command.args(fixed).arg(port.to_string()).arg(folder).current_dir(folder);
+        })
     };
-    let Some(s3s) = Process::start("s3s_conforms", "s3s-fs", start) else { return };
+    let Some(s3s) = Process::start("s3s_conforms", start) else { return };
     let s3s = s3s.with_bucket(false).await;
     // It keeps no two writers of one name apart: it does not know `If-None-Match`.
     conformance::conforms("S3 of s3s-fs", handles(&s3s), &[Lack::Exclusion]).await;
