@@ -294,13 +294,18 @@ impl Fleet {
             .iter()
             .map(|region| format!("arn:{}:rds:{region}:{}:snapshot:mainstay-*", self.partition, self.account))
             .collect();
+        let mut source = self.about(
+            &format!("Snapshot{number}"),
+            &["rds:CreateDBSnapshot", "rds:DescribeDBSnapshots"],
+            machines,
+            Map::new(),
+        );
+        // Clusters never get one.
+        if let Some(resources) = source["Resource"].as_array_mut() {
+            resources.retain(|arn| !arn.as_str().is_some_and(|arn| arn.contains(":cluster:")));
+        }
         vec![
-            self.about(
-                &format!("Snapshot{number}"),
-                &["rds:CreateDBSnapshot", "rds:DescribeDBSnapshots"],
-                machines,
-                Map::new(),
-            ),
+            source,
             json!({
                 "Sid": format!("OwnSnapshots{number}"),
                 "Effect": "Allow",

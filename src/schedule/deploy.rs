@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use aws_types::SdkConfig;
 use serde::Serialize;
 
-use super::{Deploy, ID, Schedule, Settings, inventory, plan::Entry, trouble::Trouble};
+use super::{Deploy, ID, Inventory, Schedule, Settings, inventory, plan::Entry, trouble::Trouble};
 use crate::{
     error::{Error, Kind, Result},
-    report::{Finding, Outcome, Plan, Report, Risk, State, Step},
+    report::{Finding, Outcome, Plan, Report, Risk, State, Status, Step},
     rules::{
         calendar,
         eventbridge::{Compiled, Firing, compile},
-        fleet::{self, Machine, Obstacle},
+        fleet::{self, Judgement, Machine, Obstacle, Reason},
     },
     system::{
         Context,
@@ -57,6 +57,9 @@ struct Target {
     region: String,
     group: String,
     wanted: Vec<Wanted>,
+    /// Schedules of the configuration whose machines could not all be looked at here, as words of a name: nothing of theirs is
+    /// known to be gone.
+    dark: Vec<String>,
 }
 
 /// Brings the schedules of EventBridge where the configuration wants them.
@@ -98,15 +101,34 @@ pub async fn deploy(settings: &Settings, request: Request, report: &mut Report, 
     }
     // What gets lost belongs to the plan: whoever only looks at that has to see it.
     report.add_plan(&Plan::<Action> { notes, ..Plan::new("hand the schedules to EventBridge Scheduler") });
-    let entries = match compiled.iter().any(|(_, deploy, _)| deploy.function.is_none()) {
-        true => {
-            let seen = inventory(settings, now, context).await;
-            report.findings.extend(seen.findings.iter().filter(|finding| finding.data.contains_key("region")).cloned());
-            seen.entries
-        }
-        false => Vec::new(),
+    let seen = match compiled.iter().any(|(_, deploy, _)| deploy.function.is_none()) {
+        true => inventory(settings, now, context).await,
+        false => Inventory::default(),
     };
-    let targets = targets(settings, &compiled, &entries)?;
+    let mut targets = targets(settings, &compiled, &seen.entries)?;
+    let mut told = seen.findings.clone();
+    told.retain(|finding| finding.data.contains_key("region") || finding.data.get("reason") == Some(&"claimed".into()));
+    for finding in told.iter_mut().filter(|finding| !request.dry_run && finding.status == Status::Unknown) {
+        // A change that could not even be judged has not been made.
+        finding.status = Status::Fail;
+    }
+    report.findings.append(&mut told);
+    let mut notes = Vec::new();
+    for target in &mut targets {
+        let direct = compiled.iter().filter(|(_, deploy, _)| deploy.function.is_none()).map(|(schedule, ..)| schedule);
+        let is_dark = |schedule: &Schedule| {
+            seen.blind.iter().any(|blind| blind.region == target.region && blind.concerns(schedule))
+        };
+        let dark: Vec<&str> =
+            direct.filter(|schedule| is_dark(schedule)).map(|schedule| schedule.name.as_str()).collect();
+        notes.extend(dark.iter().map(|name| {
+            format!("nothing of `{name}` is deleted in {}: not all of its machines could be looked at", target.region)
+        }));
+        target.dark = dark.into_iter().map(plain).collect();
+    }
+    if !notes.is_empty() {
+        report.add_plan(&Plan::<Action> { notes, ..Plan::new("leave what cannot be seen") });
+    }
     let pace = Pace::default();
     let own = account(context, Reached { service: "SCHEDULER", ..Reached::default() }, &pace).await;
     bring(settings, &targets, request, &own, &pace, report).await;
@@ -125,7 +147,7 @@ pub async fn undeployed(settings: &Settings, context: &Context) -> Result<Vec<St
     let mut report = Report::new("schedule deploy", "", context.clock.now());
     let request = Request { dry_run: true, accept_dst: true, all: false };
     deploy(settings, request, &mut report, context).await?;
-    if let Some(finding) = report.findings.iter().find(|finding| finding.status >= crate::report::Status::Unknown) {
+    if let Some(finding) = report.findings.iter().find(|finding| finding.status >= Status::Unknown) {
         let error = Error::new(Kind::Failed, "look at what is deployed").because(&finding.summary);
         let error = finding.cause.iter().fold(error, |error, cause| error.because(cause));
         return Err(finding.fix.iter().fold(error, |error, fix| error.hint(fix.clone())));
@@ -200,7 +222,7 @@ async fn look(settings: &Settings, target: &Target, request: Request, sdk: &SdkC
     let ours = |name: &String| {
         let rest = name.strip_prefix(&format!("{}.", plain(&settings.project)));
         let parts = rest.and_then(|rest| rest.split_once('.')).filter(|(_, key)| !key.starts_with(OVERRIDE));
-        let schedule = parts.map(|(schedule, _)| schedule);
+        let schedule = parts.map(|(schedule, _)| schedule).filter(|own| target.dark.iter().all(|dark| dark != own));
         schedule
             .is_some_and(|own| request.all || settings.schedules.iter().any(|schedule| plain(&schedule.name) == own))
     };
@@ -312,7 +334,10 @@ fn targets(settings: &Settings, compiled: &[(&Schedule, &Deploy, Compiled)], ent
                         .hint("deploy in each account by its own file, or use `via = \"lambda\"`"));
                 }
                 let own = entries.iter().map(|entry| &entry.judgement);
-                let own = own.filter(|row| row.schedule == schedule.name && Obstacle::of(&row.machine).is_none());
+                let is_free = |row: &&Judgement| {
+                    Obstacle::of(&row.machine).is_none() && !matches!(row.verdict.reason, Reason::Claimed(_))
+                };
+                let own = own.filter(|row| row.schedule == schedule.name).filter(is_free);
                 for machine in own.map(|row| &row.machine) {
                     let (partition, call, input) = universal(machine);
                     let all = found.firings.iter().map(|firing| {
@@ -328,7 +353,10 @@ fn targets(settings: &Settings, compiled: &[(&Schedule, &Deploy, Compiled)], ent
             }
         }
     }
-    Ok(targets.into_iter().map(|((region, group), wanted)| Target { region, group, wanted }).collect())
+    Ok(targets
+        .into_iter()
+        .map(|((region, group), wanted)| Target { region, group, wanted, dark: Vec::new() })
+        .collect())
 }
 
 /// A universal target: partition, service and call with a gap for the verb, and the JSON of the call. One machine each: one

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 
 use super::{
-    Role, Schedule, Settings,
+    Role, Schedule, Selector, Settings,
     place::Place,
     plan::{self, Entry, Sighting},
     trouble::Trouble,
@@ -95,9 +95,10 @@ pub async fn inventory(settings: &Settings, at: Timestamp, context: &Context) ->
         }
         sightings.push(sighting);
     }
-    let mut entries = plan::judge(&settings.schedules, &settings.all, &sightings, at);
+    let own = own_account(settings, &sightings, context).await;
+    let mut entries = plan::judge(&settings.schedules, &settings.all, &sightings, own.as_deref(), at);
     if learn(&entries, &mut sightings, &places, settings, at, context).await {
-        entries = plan::judge(&settings.schedules, &settings.all, &sightings, at);
+        entries = plan::judge(&settings.schedules, &settings.all, &sightings, own.as_deref(), at);
     }
     plan::hold_order(&mut entries, &settings.schedules);
     if !settings.yes {
@@ -159,6 +160,24 @@ async fn reach(settings: &Settings, context: &Context) -> (Vec<Arc<Place>>, Vec<
         blind.extend(dark);
     }
     (places, blind)
+}
+
+/// The number of our own account, where some schedules go there without a role and others with one: two of them may meet at
+/// the same machine, also where only one of them is asked for.
+async fn own_account(settings: &Settings, sightings: &[Sighting], context: &Context) -> Option<String> {
+    let selectors = || settings.all.iter().flat_map(|schedule| &schedule.selectors);
+    let is_bare = |selector: &Selector| selector.role.is_none();
+    if selectors().all(is_bare) || !selectors().any(is_bare) {
+        return None;
+    }
+    let seen = sightings.iter().filter(|sighting| sighting.role.is_none()).flat_map(|sighting| &sighting.machines);
+    if let Some(account) = seen.map(|machine| &machine.account).find(|account| !account.is_empty()) {
+        return Some(account.clone());
+    }
+    let region = selectors().find_map(|selector| selector.regions.first())?;
+    let pace = settings.patience.pace;
+    let own = account(context, Wanted { service: "STS", ..Wanted::default() }, &pace).await;
+    sts::account_number(&own.at(region, &pace)).await.ok()
 }
 
 /// The regions of one account.

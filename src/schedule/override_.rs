@@ -52,6 +52,7 @@ pub async fn override_(
             .hint("give the id"));
     }
     let mut firings = Vec::new();
+    let mut is_direct = false;
     for entry in named {
         let machine = &entry.judgement.machine;
         let Some(place) = found.places.get(entry.sighting) else { continue };
@@ -83,6 +84,7 @@ pub async fn override_(
             Ok(()) => {
                 let schedule = settings.schedules.iter().find(|schedule| schedule.name == entry.judgement.schedule);
                 if let Some(schedule) = schedule {
+                    is_direct |= schedule.deploy.as_ref().is_some_and(|deploy| deploy.function.is_none());
                     let until = wanted.map(|wanted| wanted.until);
                     firings.extend(override_firings(settings, schedule, machine, until, context).await);
                 }
@@ -95,7 +97,12 @@ pub async fn override_(
         });
     }
     let done = report.outcomes.iter().any(|outcome| outcome.state == State::Done);
-    if done {
+    if done && is_direct {
+        let summary =
+            "EventBridge starts and stops it by its hours all the same: it is deployed with `via = \"direct\"`";
+        let fix = "deploy it with `via = \"lambda\"`, or let `mainstay schedule apply` run from cron in its place";
+        report.findings.push(Finding::warn(ID, target, summary).fix(fix).data("reason", "direct"));
+    } else if done {
         let summary = match firings.is_empty() {
             true => "the next `mainstay schedule apply` acts on it",
             false => "the function acts on it within two minutes",

@@ -9,7 +9,9 @@ use serde::Serialize;
 use super::{Schedule, Selector};
 use crate::{
     report::{Finding, Plan, Risk, Step},
-    rules::fleet::{Act, Condition, Details, Judgement, Kind, Machine, Reason, Service, Verdict, Wanted, Wish},
+    rules::fleet::{
+        Act, Condition, Details, Judgement, Kind, Machine, Obstacle, Reason, Service, Verdict, Wanted, Wish,
+    },
 };
 
 /// The id of the findings of this job that are about machines.
@@ -35,8 +37,16 @@ pub struct Entry {
     pub selector: Selector,
 }
 
-/// Judges all machines that belong to the schedules, in the order of the schedules, then by account, region and kind.
-pub fn judge(schedules: &[Schedule], all: &[Schedule], sightings: &[Sighting], now: Timestamp) -> Vec<Entry> {
+/// Judges all machines that belong to the schedules, in the order of the schedules, then by account, region and kind. `all`
+/// are those of the configuration: what two of them claim is nobody's. `home` is the number of our own account, where it is
+/// known; where it is not, it may be any.
+pub fn judge(
+    schedules: &[Schedule],
+    all: &[Schedule],
+    sightings: &[Sighting],
+    home: Option<&str>,
+    now: Timestamp,
+) -> Vec<Entry> {
     let mut entries = Vec::new();
     let roles = roles_of(sightings);
     for schedule in schedules {
@@ -52,8 +62,20 @@ pub fn judge(schedules: &[Schedule], all: &[Schedule], sightings: &[Sighting], n
                     continue;
                 }
                 let mut verdict = wanted.judge(machine);
+                let seen = roles.get(&machine.key());
+                let leads = |role: Option<&str>| {
+                    seen.is_some_and(|roles| roles.contains(&role))
+                        || match role {
+                            // `arn:aws:iam::ACCOUNT:role/NAME`
+                            Some(arn) => arn.split(':').nth(4) == Some(machine.account.as_str()),
+                            None => home.is_none_or(|home| home == machine.account),
+                        }
+                };
                 let wants = |schedule: &&Schedule| {
-                    roles.get(&machine.key()).into_iter().flatten().any(|role| schedule.picks(machine, *role).is_some())
+                    schedule.selectors.iter().any(|selector| {
+                        let role = selector.role_arn();
+                        leads(role) && selector.is_for(&machine.region, role) && selector.picks(machine)
+                    })
                 };
                 let claims: Vec<String> = all.iter().filter(wants).map(|schedule| schedule.name.clone()).collect();
                 if claims.len() > 1 {
@@ -123,7 +145,7 @@ pub fn hold_order(entries: &mut [Entry], schedules: &[Schedule]) {
                 entries.iter().filter(|entry| is_own(entry)).map(|entry| &entry.judgement)
             {
                 let runs = matches!(machine.condition(), Condition::On | Condition::Starting | Condition::Busy);
-                let stays = verdict.act != Act::Stop && !matches!(verdict.reason, Reason::Obstacle(_));
+                let stays = verdict.act != Act::Stop && needs_others(&verdict.reason);
                 let comes = verdict.act == Act::Start;
                 if (runs && stays) || comes {
                     let why = format!("{} runs and needs it ({})", machine.title(), verdict.reason.word());
@@ -131,6 +153,17 @@ pub fn hold_order(entries: &mut [Entry], schedules: &[Schedule]) {
                 }
             }
         }
+    }
+}
+
+/// Whether what runs for this reason needs what runs beside it. What somebody protects does, and what cannot be stopped.
+/// What another service starts and ends is that service's business, as a member is its cluster's and a replica its source's.
+fn needs_others(reason: &Reason) -> bool {
+    match reason {
+        Reason::Obstacle(obstacle) => {
+            matches!(obstacle, Obstacle::Tagged | Obstacle::Spot(_) | Obstacle::Unsupported(_))
+        }
+        _ => true,
     }
 }
 
@@ -149,21 +182,25 @@ pub fn steps(entries: &[Entry], schedules: &[Schedule]) -> Plan<Action> {
                 plan.steps.extend(rows.map(step));
             }
         }
-        for Judgement { machine, verdict, .. } in own().map(|entry| &entry.judgement).filter(|row| row.verdict.expired)
-        {
-            if verdict.act == Act::Nothing {
-                plan.steps.push(Step {
-                    action: Action::Untag,
-                    target: machine.title(),
-                    reason: "its override has ended".to_owned(),
-                    risk: Risk::Safe,
-                    requires: Vec::new(),
-                    owed: false,
-                });
-            }
+        for Judgement { machine, .. } in own().map(|entry| &entry.judgement).filter(|row| is_done_with(&row.verdict)) {
+            plan.steps.push(Step {
+                action: Action::Untag,
+                target: machine.title(),
+                reason: "its override has ended".to_owned(),
+                risk: Risk::Safe,
+                requires: Vec::new(),
+                owed: false,
+            });
         }
     }
     plan
+}
+
+/// Whether an override has ended and its end is of no more use. Until what it held back has been done, its end is the
+/// boundary: without it what was done because of it would look like a person's doing.
+pub fn is_done_with(verdict: &Verdict) -> bool {
+    let is_settled = matches!(verdict.reason, Reason::AsWanted(_) | Reason::Manual { .. } | Reason::OneSided(_));
+    verdict.expired && verdict.act == Act::Nothing && is_settled
 }
 
 /// One kind of step.

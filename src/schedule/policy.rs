@@ -164,7 +164,8 @@ fn fleet(account: String, selectors: &[&Selector], facts: &Facts) -> Fleet {
             tags: selector.tags.clone(),
             ids: selector.ids.clone(),
             clusters: selector.clusters.clone(),
-            snapshots: selector.snapshot != Wish::Never,
+            // Clusters never get one.
+            snapshots: selector.snapshot != Wish::Never && !(selector.tags.is_empty() && selector.ids.is_empty()),
         };
         if !machines.contains(&wanted) {
             machines.push(wanted);

@@ -21,7 +21,7 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     report::{Outcome, Report, State, Status},
-    rules::fleet::{Act, Judgement, OVERRIDE, Reason},
+    rules::fleet::{Act, Judgement, OVERRIDE},
     system::{
         Context,
         aws::{ec2::Ec2Switch, rds::RdsSwitch},
@@ -131,10 +131,9 @@ fn units<'a>(
 async fn untag(found: &Inventory, outcomes: &[Outcome], context: &Context) -> Vec<Outcome> {
     let left = |entry: &&Entry| {
         let Judgement { machine, verdict, .. } = &entry.judgement;
-        let failed = outcomes.iter().any(|outcome| outcome.target == machine.title() && outcome.state != State::Done);
-        let waits =
-            matches!(verdict.reason, Reason::Deferred(_) | Reason::OnItsWay(_) | Reason::Unsure | Reason::Late { .. });
-        verdict.expired && !waits && !(verdict.act != Act::Nothing && failed)
+        let mut own = outcomes.iter().filter(|outcome| outcome.target == machine.title()).peekable();
+        let arrived = own.peek().is_some() && own.all(|outcome| outcome.state == State::Done);
+        plan::is_done_with(verdict) || verdict.expired && verdict.act != Act::Nothing && arrived
     };
     let mut removed = Vec::new();
     for entry in found.entries.iter().filter(left) {

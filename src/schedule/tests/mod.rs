@@ -5,6 +5,7 @@
 
 mod besides;
 mod cloud;
+mod doubt;
 mod moto;
 mod on_moto;
 mod order;

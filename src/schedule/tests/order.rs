@@ -4,6 +4,7 @@ use super::{
     cloud::{Cloud, Fake, Reply},
     *,
 };
+use crate::rules::fleet::{OVERRIDE, PROTECT};
 
 fn shop(state: &str, database: &str) -> Vec<Fake> {
     vec![
@@ -79,20 +80,45 @@ async fn schedule_case_63_an_application_is_not_started_without_its_database() {
     assert!(detail(&report, "db").starts_with("capacity: "), "{report:#?}");
 }
 
-#[tokio::test]
-async fn schedule_case_63_an_override_of_the_application_keeps_its_database_running() {
+/// What is planned for the evening of a shop whose machines have these tags besides: machine, tag, value.
+async fn evening(tags: &[(&str, &str, &str)]) -> (Vec<Entry>, Vec<String>) {
     let cloud = Cloud::start(shop("running", "available"), |_, _, _| None).await;
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path(), vec![office_hours()]);
     let now = EVENING.parse().unwrap();
-    let evening = context(&cloud.url, EVENING);
-    let found = inventory(&settings, now, &evening).await;
+    let found = inventory(&settings, now, &context(&cloud.url, EVENING)).await;
     let mut machines: Vec<_> = found.entries.iter().map(|entry| entry.judgement.machine.clone()).collect();
-    let tag = "on until 2030-11-26T03:00Z by ops".to_owned();
-    let first = machines.iter_mut().find(|machine| machine.id == "i-0000000000000000a").unwrap();
-    first.tags.insert(crate::rules::fleet::OVERRIDE.into(), tag);
-    let mut entries = judge(&settings.schedules, &settings.all, &[Sighting { role: None, machines }], now);
+    for (id, tag, value) in tags {
+        let machine = machines.iter_mut().find(|machine| machine.id == *id).unwrap();
+        machine.tags.insert((*tag).into(), (*value).into());
+    }
+    let mut entries = judge(&settings.schedules, &settings.all, &[Sighting { role: None, machines }], None, now);
     hold_order(&mut entries, &settings.schedules);
+    let steps = steps(&entries, &settings.schedules).steps;
+    let steps = steps.iter().map(|step| format!("{:?} {}", step.action, step.target).to_lowercase()).collect();
+    (entries, steps)
+}
+
+const HOLDS: &str = "on until 2030-11-26T03:00Z by ops";
+
+#[tokio::test]
+async fn schedule_case_28_the_end_of_an_override_stays_until_what_it_held_back_is_done() {
+    let ended = "on until 2030-11-26T00:05Z by ops";
+    let (_, steps) = evening(&[("i-0000000000000000a", OVERRIDE, HOLDS), ("db", OVERRIDE, ended)]).await;
+    assert_eq!(steps, ["stop i-0000000000000000b"], "the database is still needed, and its end still a boundary");
+    let (_, steps) = evening(&[("db", OVERRIDE, ended)]).await;
+    assert_eq!(steps, ["stop i-0000000000000000a", "stop i-0000000000000000b", "stop db"]);
+}
+
+#[tokio::test]
+async fn schedule_case_63_what_is_protected_runs_on_and_needs_its_database() {
+    let (_, steps) = evening(&[("i-0000000000000000a", PROTECT, "yes")]).await;
+    assert_eq!(steps, ["stop i-0000000000000000b"]);
+}
+
+#[tokio::test]
+async fn schedule_case_63_an_override_of_the_application_keeps_its_database_running() {
+    let (entries, steps) = evening(&[("i-0000000000000000a", OVERRIDE, HOLDS)]).await;
     let told: Vec<_> = entries
         .iter()
         .map(|entry| {
@@ -111,7 +137,5 @@ async fn schedule_case_63_an_override_of_the_application_keeps_its_database_runn
             ("i-0000000000000000b", "stop", "schedule"),
         ]
     );
-    // The steps that are left.
-    let steps = steps(&entries, &settings.schedules).steps;
-    assert_eq!(steps.iter().map(|step| step.target.as_str()).collect::<Vec<_>>(), ["i-0000000000000000b"]);
+    assert_eq!(steps, ["stop i-0000000000000000b"], "what is left");
 }
