@@ -7,7 +7,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use super::{Check, Subject};
 use crate::{
     report::Finding,
-    rules::domain_expiry::{ID, Policy, candidates, judge},
+    rules::domain_expiry::{ID, Policy, candidates, judge, registered},
     system::{Context, rdap::Registries},
 };
 
@@ -73,7 +73,7 @@ impl Check<Domains> for DomainExpiry {
     }
 
     fn by_hand(&self, domains: &Domains) -> String {
-        format!("whois {}", domains.names.first().map_or("example.org", String::as_str))
+        format!("whois {}", domains.names.first().map_or_else(|| "example.org".to_owned(), |name| registered(name)))
     }
 }
 

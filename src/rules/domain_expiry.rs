@@ -134,6 +134,18 @@ pub fn candidates(name: &str) -> Vec<String> {
     (2..=labels.len()).map(|count| labels[labels.len() - count..].join(".")).collect()
 }
 
+/// The name that is probably registered, for a command that a person types: `example.edu` of `www.example.edu`, and
+/// `example.co.uk` of `www.example.co.uk`, where countries sell names below short second levels.
+pub fn registered(name: &str) -> String {
+    let all = candidates(name);
+    let is_country = |name: &&String| {
+        let (second, top) = name.split_once('.').unwrap_or_default();
+        top.len() == 2 && second.len() <= 3
+    };
+    let skipped = usize::from(all.len() > 1 && all.first().filter(is_country).is_some());
+    all.into_iter().nth(skipped).unwrap_or_else(|| name.to_owned())
+}
+
 /// Why a name is nobody's registration; `None` where it may be one.
 pub fn unregistered(name: &str) -> Option<String> {
     let name = name.trim_end_matches('.').to_ascii_lowercase();
@@ -288,6 +300,16 @@ mod tests {
         assert_eq!(candidates("www.example.co.uk."), ["co.uk", "example.co.uk", "www.example.co.uk"]);
         assert_eq!(candidates("Example.ORG"), ["example.org"]);
         assert!(candidates("localhost").is_empty());
+        for (name, whole) in [
+            ("www.example.edu", "example.edu"),
+            ("a.www.example.co.uk", "example.co.uk"),
+            ("www.example.de", "example.de"),
+            ("example.de", "example.de"),
+            ("ab.de", "ab.de"),
+            ("localhost", "localhost"),
+        ] {
+            assert_eq!(registered(name), whole);
+        }
         for name in ["127.0.0.1", "[::1]", "nas", "app.test", "prime.local.", "x.internal"] {
             assert!(unregistered(name).is_some(), "{name}");
         }

@@ -85,7 +85,10 @@ fn what(backup: &Backup, page: &mut Page) {
         code(&set.timezone)
     ));
     if let Some(lock) = set.s3.object_lock {
-        points.push(format!("In S3 nobody can delete an archive for {} (Object Lock).", code(&print_duration(lock))));
+        points.push(format!(
+            "In S3 nobody without `s3:BypassGovernanceRetention` can delete an archive for {} (Object Lock, governance mode).",
+            code(&print_duration(lock))
+        ));
     }
     points.push(format!(
         "`mainstay check` fails when the newest good archive is older than {}, and warns when no restore was rehearsed \

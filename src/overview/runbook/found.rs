@@ -10,7 +10,6 @@ use crate::{
     backup::{self, Record},
     overview::history::{self, Filter},
     renew_cert::{self, Ask, Survey},
-    rules::history::Run,
     system::{
         Context,
         docker::Docker,
@@ -92,14 +91,13 @@ fn minute(at: Timestamp) -> String {
 
 /// When each job ran last, and what came of it.
 fn last_runs(live: &Live, now: Timestamp) -> Vec<String> {
-    let listing = match history::look(&live.state.history(), &Filter::last(REMEMBERED, now)) {
+    let filter = Filter { project: Some(live.project.clone()), ..Filter::last(REMEMBERED, now) };
+    let listing = match history::look(&live.state.history(), &filter) {
         Ok(listing) => listing,
         Err(error) => return vec![format!("When the jobs ran last is unknown: {}.", code(&error.to_string()))],
     };
-    let of_project = |run: &&Run| run.project.as_ref().is_none_or(|project| *project == live.project);
-    let runs: Vec<&Run> = listing.runs.iter().filter(of_project).collect();
     JOBS.iter()
-        .map(|command| match runs.iter().find(|run| run.command == *command) {
+        .map(|command| match listing.runs.iter().find(|run| run.command == *command) {
             Some(run) => {
                 format!("{} ran last {}: {}.", code(command), code(&minute(run.started)), code(run.status.word()))
             }

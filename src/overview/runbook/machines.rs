@@ -303,9 +303,13 @@ fn roles(settings: &Settings, page: &mut Page) {
             .map(|(at, part)| if at % 2 == 1 { code(part) } else { plain(part) })
             .collect();
         let what = what.concat();
+        // An identifier is no word to begin in upper case: copied, it would name nothing.
         let mut letters = what.chars();
-        let first = letters.next().map(|c| c.to_uppercase().to_string()).unwrap_or_default();
-        page.says(&format!("{first}{}:", letters.as_str()));
+        let first = match what.starts_with("arn:") {
+            true => letters.next().map(String::from),
+            false => letters.next().map(|c| c.to_uppercase().to_string()),
+        };
+        page.says(&format!("{}{}:", first.unwrap_or_default(), letters.as_str()));
         page.block("json", &serde_json::to_string_pretty(&policy.document).unwrap_or_default());
     }
 }

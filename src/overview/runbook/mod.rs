@@ -98,8 +98,9 @@ fn anchor(title: &str) -> String {
 /// Which job does what when, in a table.
 fn glance(settings: &Settings, page: &mut Page) {
     let names = |names: Vec<&str>| if names.is_empty() { "**not automated**".to_owned() } else { codes(&names) };
-    let checked: usize =
-        settings.sites.len() + settings.backups.len() + settings.certificates.len() + settings.schedules.len();
+    let jobs: usize = settings.backups.len() + settings.certificates.len() + settings.schedules.len();
+    let around = usize::from(settings.host.is_some()) + usize::from(settings.domains.is_some());
+    let checked: usize = settings.sites.len() + jobs + around;
     let row = |job: &str, what: String, when: &str, chapter: usize, is_there: bool| {
         let (title, _) = CHAPTERS[chapter - 1];
         let title = format!("{chapter}. {title}");
@@ -111,10 +112,15 @@ fn glance(settings: &Settings, page: &mut Page) {
     let certificates: Vec<&str> = settings.certificates.iter().map(|one| one.settings.name.as_str()).collect();
     let schedules: Vec<&str> = settings.schedules.iter().map(|(one, _)| one.schedule.name.as_str()).collect();
     let sites: Vec<&str> = settings.sites.iter().map(|site| site.name.as_str()).collect();
-    let looks = match (sites.is_empty(), checked) {
-        (_, 0) => names(Vec::new()),
-        (true, _) => "what the jobs below have done".to_owned(),
-        (false, _) => format!("{} and what the jobs below have done", codes(&sites)),
+    let looked = [
+        (!sites.is_empty()).then(|| codes(&sites)),
+        settings.host.is_some().then(|| "this machine".to_owned()),
+        settings.domains.is_some().then(|| "domains".to_owned()),
+        (jobs > 0).then(|| "what the jobs below have done".to_owned()),
+    ];
+    let looks = match checked {
+        0 => names(Vec::new()),
+        _ => page::join(looked.into_iter().flatten().collect()),
     };
     let (is_backup, is_certificate, is_schedule) =
         (!backups.is_empty(), !certificates.is_empty(), !schedules.is_empty());

@@ -3,10 +3,14 @@
 use super::{page::Page, settings::Settings};
 
 pub(super) fn write(settings: &Settings, page: &mut Page) {
-    page.says(
-        "**Not automated:** mainstay installs no updates; with `[host]` in the configuration `host.updates` tells which wait. On Debian and Ubuntu `unattended-upgrades` does it for security; \
-         what is left is a person's, once a month:",
-    );
+    let told = match settings.host.is_some() {
+        true => "`host.updates` of `mainstay check` tells which wait",
+        false => "with `[host]` in the configuration `host.updates` tells which wait",
+    };
+    page.says(&format!(
+        "**Not automated:** mainstay installs no updates; {told}. On Debian and Ubuntu `unattended-upgrades` does it for security; \
+         what is left is a person's, once a month:"
+    ));
     page.shell(
         "sudo apt-get update && apt list --upgradable\n\
          sudo apt-get upgrade\n\

@@ -23,6 +23,16 @@ pub(super) fn write(settings: &Settings, page: &mut Page) {
     add("Backups", settings.backups.iter().map(|backup| backup.set.name.clone()).collect());
     add("Certificates", settings.certificates.iter().map(|one| one.settings.name.clone()).collect());
     add("Schedules", settings.schedules.iter().map(|(one, _)| one.schedule.name.clone()).collect());
+    if settings.host.is_some() {
+        watched.push("This machine: its disks, updates, clock and containers".to_owned());
+    }
+    if let Some(domains) = &settings.domains {
+        let names = match domains.names.is_empty() {
+            true => String::new(),
+            false => format!(" of {}", codes(&domains.names)),
+        };
+        watched.push(format!("Registrations{names}"));
+    }
     if watched.is_empty() {
         page.says("**Not automated:** there is no section that `mainstay check` could look at (see [8. Housekeeping Tasks](#8-housekeeping-tasks)).");
     } else {
