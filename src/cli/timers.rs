@@ -1,6 +1,6 @@
 //! `mainstay timers …`: settings in, report out.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
@@ -14,6 +14,7 @@ use super::{
 };
 use crate::{
     error::Result,
+    overview::history::{Filter, look},
     report::{Outcome, Report, State},
     setup::timers::{self, Row, Settings, Survey},
     system::Context,
@@ -30,7 +31,8 @@ pub(super) async fn run(args: &TimersArgs, cli: &Cli, context: &Context) -> Resu
     match &args.command {
         TimersCommand::Show => {
             let zone = TimeZone::system();
-            let rows = timers::rows(&settings, &survey, started, &zone);
+            let mut rows = timers::rows(&settings, &survey, started, &zone);
+            remember(&mut rows, &settings, started);
             report.result = Some(json!({ "timers": rows }));
             report.took = elapsed(started, context);
             return Ok(Done::Data { text: table(&rows, started, &zone), report: Box::new(report) });
@@ -50,6 +52,29 @@ pub(super) async fn run(args: &TimersArgs, cli: &Cli, context: &Context) -> Resu
     }
     report.took = elapsed(started, context);
     Ok(Done::Report(Box::new(report)))
+}
+
+/// For so long a run is looked for.
+const REMEMBERED: Duration = Duration::from_hours(24 * 90);
+
+/// Takes from the history what cron does not tell: when a job ran last, whoever started it.
+fn remember(rows: &mut [Row], settings: &Settings, now: Timestamp) {
+    if rows.iter().all(|row| row.by != Some("cron")) {
+        return;
+    }
+    let filter = Filter { project: Some(settings.project.clone()), ..Filter::last(REMEMBERED, now) };
+    let listing = look(&settings.state.history(), &filter);
+    for (row, task) in rows.iter_mut().zip(&settings.tasks).filter(|(row, _)| row.by == Some("cron")) {
+        let command = task.job.command().join(" ");
+        row.why = Some(match &listing {
+            Ok(listing) => {
+                let run = listing.runs.iter().find(|run| run.command == command && !run.partial);
+                (row.last, row.last_exit) = (run.map(|run| run.started), run.map(|run| run.exit.into()));
+                "cron keeps no record: `last` is the last run in the history, whoever started it".to_owned()
+            }
+            Err(error) => format!("cron keeps no record, and the history cannot be read: {error}"),
+        });
+    }
 }
 
 async fn install(

@@ -201,12 +201,16 @@ fn set_now(secrets: &[String], context: &Context) -> Vec<String> {
     set.map(|name| (*name).to_owned()).filter(|name| !secrets.contains(name)).collect()
 }
 
+/// Where an administrator's units lie (systemd.unit(5)).
+const UNITS: &str = "/etc/systemd/system";
+
 fn home(root: bool, project: &str, context: &Context) -> Result<Home> {
     let absolute = |name: &str| context.variable(name).map(PathBuf::from).filter(|path| path.is_absolute());
     if root {
         return Ok(Home {
             scope: Scope::System,
-            units: "/etc/systemd/system".into(),
+            units: UNITS.into(),
+            roots: None,
             variables: format!("/etc/mainstay/{project}.env"),
             user: None,
         });
@@ -218,6 +222,7 @@ fn home(root: bool, project: &str, context: &Context) -> Result<Home> {
     Ok(Home {
         scope: Scope::User,
         units: folder.join("systemd/user"),
+        roots: Some(UNITS.into()),
         variables: plain(&folder.join("mainstay").join(format!("{project}.env")))?,
         user: context.variable("USER").or_else(|| context.variable("LOGNAME")).map(str::to_owned),
     })

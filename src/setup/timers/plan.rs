@@ -284,6 +284,13 @@ fn notes(settings: &Settings, survey: &Survey, systemd: bool, plan: &mut Plan<Ac
             }
         ));
     }
+    if !survey.roots.is_empty() {
+        let names: Vec<String> = survey.roots.keys().map(|name| format!("`{name}`")).collect();
+        plan.notes.push(format!(
+            "root has {} already, and then both run: `sudo mainstay timers remove` ends those",
+            names.join(", ")
+        ));
+    }
     if !systemd && !survey.cron_runs {
         plan.notes.push("no daemon of cron was seen here: without one nothing runs".into());
     }

@@ -40,6 +40,8 @@ pub struct Home {
     pub scope: Scope,
     /// The folder of the units.
     pub units: PathBuf,
+    /// The folder of root's units, for an ordinary user.
+    pub roots: Option<PathBuf>,
     /// The file with the variables of every run, which may be absent.
     pub variables: String,
     /// The user's name, for an ordinary user.

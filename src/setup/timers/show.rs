@@ -19,7 +19,7 @@ pub struct Row {
     pub unit: Option<String>,
     /// How it stands.
     pub state: State,
-    /// When it ran last; `None` when it never did, or nobody tells (cron keeps no record).
+    /// When it ran last; `None` when it never did, or nobody tells (cron keeps no record, but the history does).
     pub last: Option<Timestamp>,
     /// The exit status of that run.
     pub last_exit: Option<i32>,
@@ -97,6 +97,19 @@ fn row(settings: &Settings, survey: &Survey, (job, calendar): (Job, Repeat), now
             (Standing::Running, None) => row.state = State::Unknown,
         }
         row.unit = Some(timer);
+        return row;
+    }
+    if let Some(found) = survey.roots.get(&timer) {
+        (row.by, row.unit) = (Some("systemd"), Some(timer));
+        let hint = "it is root's: `sudo mainstay timers show` tells more";
+        match found {
+            Ok(found) => {
+                (row.last, row.last_exit, row.next) = (found.last, found.code, found.next);
+                row.state = if found.active { State::On } else { State::Off };
+                row.why = Some(hint.into());
+            }
+            Err(why) => (row.state, row.why) = (State::Unknown, Some(format!("{why}; {hint}"))),
+        }
         return row;
     }
     let table = match &survey.crontab {

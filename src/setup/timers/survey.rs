@@ -1,6 +1,6 @@
 //! What is there already: systemd and its units, cron and its table, the engine.
 
-use std::{collections::BTreeMap, fs, io, time::Duration};
+use std::{collections::BTreeMap, fs, io, path::Path, time::Duration};
 
 use super::{Settings, Table, mark::Mark, sandbox::Ground, unit};
 use crate::{
@@ -28,6 +28,8 @@ pub struct Survey {
     pub(super) files: BTreeMap<String, Found>,
     /// What systemd says of the wanted timers; empty where it does not run.
     pub(super) timers: BTreeMap<String, Result<Timer, String>>,
+    /// What systemd says of timers of this configuration that are root's, where the caller is not.
+    pub(super) roots: BTreeMap<String, Result<Timer, String>>,
     /// Whether the unit of the boot is enabled.
     pub(super) recovery: bool,
     /// What the machine allows.
@@ -68,8 +70,9 @@ impl Survey {
             crontab,
             has_crontab,
             cron_runs: crontab::is_served(context),
-            files: files(settings)?,
+            files: files(&settings.home.units)?,
             timers: BTreeMap::new(),
+            roots: roots(settings, context).await,
             recovery: false,
             ground: ground(settings, context).await,
             lingers: None,
@@ -95,14 +98,36 @@ impl Survey {
 
     /// The names of the units that this configuration has written, or one of the same project that is gone.
     pub(super) fn ours(&self, settings: &Settings) -> Vec<&str> {
-        let own = unit::mark(settings);
-        let ours = |found: &Found| found.mark.as_ref().is_some_and(|mark| mark.gives_way_to(&own));
-        self.files.iter().filter(|(_, found)| ours(found)).map(|(name, _)| name.as_str()).collect()
+        self.files.iter().filter(|(_, found)| found.is_ours(settings)).map(|(name, _)| name.as_str()).collect()
     }
 }
 
-fn files(settings: &Settings) -> Result<BTreeMap<String, Found>> {
-    let folder = &settings.home.units;
+impl Found {
+    fn is_ours(&self, settings: &Settings) -> bool {
+        self.mark.as_ref().is_some_and(|mark| mark.gives_way_to(&unit::mark(settings)))
+    }
+}
+
+/// The timers that root has of the same configuration: everybody may look at them.
+async fn roots(settings: &Settings, context: &Context) -> BTreeMap<String, Result<Timer, String>> {
+    let mut found = BTreeMap::new();
+    let Some(files) = settings.home.roots.as_ref().and_then(|folder| files(folder).ok()) else { return found };
+    for task in &settings.tasks {
+        let stem = settings.stem(task.job);
+        let name = format!("{stem}.timer");
+        if !files.get(&name).is_some_and(|file| file.is_ours(settings)) {
+            continue;
+        }
+        let timer = match Scope::System.standing(context).await {
+            Standing::Running => Scope::System.timer(&name, &format!("{stem}.service"), context).await,
+            Standing::Away(why) => Err(why),
+        };
+        found.insert(name, timer);
+    }
+    found
+}
+
+fn files(folder: &Path) -> Result<BTreeMap<String, Found>> {
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(BTreeMap::new()),

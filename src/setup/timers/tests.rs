@@ -43,6 +43,7 @@ impl Host {
             home: Home {
                 scope: Scope::System,
                 units: folder.path().join("units"),
+                roots: None,
                 variables: "/etc/mainstay/prime.env".into(),
                 user: None,
             },
@@ -263,6 +264,26 @@ async fn what_is_shown_is_what_systemd_says_or_unknown() {
     let by_cron = rows(&bare.settings, &bare.survey(cron(&table)).await, now, &zone);
     assert_eq!((by_cron[0].by, by_cron[0].state, by_cron[0].last), (Some("cron"), State::On, None));
     assert_eq!(by_cron[0].next.map(|at| at.to_string()).as_deref(), Some("2026-11-26T00:30:00Z"));
+}
+
+#[tokio::test]
+async fn an_ordinary_user_is_told_of_roots_timers() {
+    let (root, mut user) = (Host::new(TWO), Host::new(TWO));
+    root.install(fresh).await;
+    user.settings.home.scope = Scope::User;
+    user.settings.home.roots = Some(root.folder.path().join("units"));
+    let now = "2026-11-26T00:20:00Z".parse().unwrap();
+    let shown = |survey: &Survey| rows(&user.settings, survey, now, &jiff::tz::TimeZone::UTC).remove(0);
+    let survey = user.survey(on()).await;
+    let row = shown(&survey);
+    assert_eq!((row.by, row.state, row.next.is_some()), (Some("systemd"), State::On, true));
+    assert!(row.why.as_ref().unwrap().contains("`sudo mainstay timers show`"), "{row:?}");
+    let sketch = plan(&user.settings, &survey, Aim::Auto, true).unwrap();
+    assert!(
+        sketch.plan.notes.iter().any(|note| note.starts_with("root has `mainstay-prime-check.timer`, ")),
+        "{sketch:?}"
+    );
+    assert_eq!(shown(&user.survey(Scripted::default()).await).state, State::Unknown, "without systemd nobody knows");
 }
 
 #[test]
