@@ -76,14 +76,29 @@ fn an_engine_that_hangs_or_refuses_is_told_and_holds_nobody_up() {
         run.expect_code(3).expect_text(says);
         assert!(run.took < Duration::from_secs(20), "{run}");
         world.run(&["config", "check"]).expect_code(0);
+        let rehearsed = world.run(&["init", "--dry-run"]);
+        assert!(rehearsed.stderr.contains(says) && rehearsed.stdout.contains(says), "{rehearsed}");
     }
 }
 
 #[test]
-fn a_folder_that_cannot_be_written_to_says_so() {
+fn a_folder_that_cannot_be_written_to_says_so_and_no_key_is_left_over() {
     let world = world(None);
+    world.file(".env", "SECRET=x\n");
     let run = world.run(&["init", "--config", "no/such/folder/mainstay.toml"]);
     run.expect_code(1).expect_text("could not write");
+    assert!(!world.folder().join("mainstay-identity.txt").exists(), "{run}");
+}
+
+#[test]
+fn a_configuration_elsewhere_backs_up_the_folder_that_was_looked_at() {
+    let world = world(None);
+    world.file(".env", "SECRET=x\n");
+    world.file("etc/.keep", "");
+    let run = world.run(&["init", "--config", "etc/mainstay.toml"]);
+    run.expect_text("is a new private key");
+    let plan = world.run(&["--config", "etc/mainstay.toml", "backup", "create", "--dry-run"]);
+    plan.expect_code(0).expect_text(".env");
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, fmt::Write as _, net::IpAddr, path::Path};
 
-use super::{At, Destination, Found, Gunicorn, Lineage, Nginx};
+use super::{At, Destination, Engine, Found, Gunicorn, Lineage, Nginx};
 use crate::rules::{
     dns::is_label,
     nginx::Outline,
@@ -68,6 +68,9 @@ fn sites(found: &Found, text: &mut Text) {
             written += 1;
             site(found, nginx, server, host, &mut taken, text);
         }
+    }
+    if let Engine::Trouble(why, _) = &found.engine {
+        text.comment(&format!("The container engine could not be asked: {why}"));
     }
     if written == 0 {
         let why = if found.nginx.is_empty() {
@@ -159,7 +162,7 @@ fn backup(found: &Found, key: Option<&str>, text: &mut Text) {
     };
     let mut section = Text::default();
     section.line("[backup.app]");
-    if found.folder.starts_with("/etc") {
+    if found.is_away || found.folder.starts_with("/etc") {
         section.line(&format!("root = {}", quote(&found.folder.to_string_lossy())));
     }
     if missing.is_some() {

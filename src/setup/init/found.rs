@@ -9,12 +9,16 @@ use crate::rules::nginx::Outline;
 pub struct Found {
     /// The folder that it looked in: the application's.
     pub folder: PathBuf,
+    /// Whether the configuration is to lie in another one.
+    pub is_away: bool,
     /// `.env*` and `config/` in it, as a person would write them.
     pub secrets: Vec<String>,
     /// The top of the git work tree that it is in.
     pub repository: Option<PathBuf>,
     /// What the container engine said.
     pub engine: Engine,
+    /// How many of its running containers could not be looked into.
+    pub unseen: usize,
     /// The nginxes, of containers first.
     pub nginx: Vec<Nginx>,
     /// The gunicorns.
@@ -109,7 +113,9 @@ impl Default for Found {
             folder: PathBuf::new(),
             secrets: Vec::new(),
             repository: None,
+            is_away: false,
             engine: Engine::default(),
+            unseen: 0,
             nginx: Vec::new(),
             gunicorn: Vec::new(),
             lineages: Ok(Vec::new()),

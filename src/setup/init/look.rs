@@ -65,7 +65,7 @@ fn secrets(folder: &Path) -> Vec<String> {
         .filter(|name| name == ".env" || name.starts_with(".env."))
         .collect();
     names.sort();
-    if folder.join("config").is_dir() {
+    if fs::read_dir(folder.join("config")).is_ok_and(|mut entries| entries.next().is_some()) {
         names.push("config/".into());
     }
     names
@@ -83,13 +83,16 @@ async fn containers(found: &mut Found, context: &Context) {
     };
     let running: Vec<Container> = all.into_iter().filter(|container| container.state == "running").collect();
     found.engine = Engine::Running(running.len());
+    found.unseen = running.len().saturating_sub(MOST);
     let docker = &docker;
     let looked = join_all(running.into_iter().take(MOST).map(|container| async move {
         let kinds = kinds(docker, &container).await;
         (container, kinds)
     }))
     .await;
-    for (container, (is_nginx, is_gunicorn)) in looked {
+    for (container, kinds) in looked {
+        found.unseen += usize::from(kinds.is_none());
+        let (is_nginx, is_gunicorn) = kinds.unwrap_or((is_named_nginx(&container), false));
         let at = place(&container);
         let reference = match &at {
             At::Service(project, service, _) => {
@@ -116,19 +119,22 @@ async fn containers(found: &mut Found, context: &Context) {
 }
 
 /// Whether a container is an nginx, and whether it is a gunicorn: by its first process, by its image, by what runs in it.
-async fn kinds(docker: &Docker<'_>, container: &Container) -> (bool, bool) {
+async fn kinds(docker: &Docker<'_>, container: &Container) -> Option<(bool, bool)> {
     if rules::of_first_process(&container.argv).is_ok() {
-        return (false, true);
+        return Some((false, true));
     }
-    let image = container.image.rsplit('/').next().unwrap_or_default();
-    let image = image.split([':', '@']).next().unwrap_or_default();
-    let named = image == "nginx" || image.starts_with("nginx-") || image.ends_with("-nginx") || image == "openresty";
-    let processes = docker.processes(&container.id).await.unwrap_or_default();
+    let processes = docker.processes(&container.id).await.ok()?;
     let is_nginx =
         processes.iter().any(|process| matches!(nginx::role(&process.arguments), Some(nginx::Role::Master(_))));
     let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
     let is_gunicorn = processes.iter().any(|process| rules::role(&words(&process.arguments)).is_some());
-    (is_nginx || (named && !is_gunicorn), is_gunicorn && !is_nginx)
+    Some((is_nginx || (is_named_nginx(container) && !is_gunicorn), is_gunicorn && !is_nginx))
+}
+
+fn is_named_nginx(container: &Container) -> bool {
+    let image = container.image.rsplit('/').next().unwrap_or_default();
+    let image = image.split([':', '@']).next().unwrap_or_default();
+    image == "nginx" || image.starts_with("nginx-") || image.ends_with("-nginx") || image == "openresty"
 }
 
 fn place(container: &Container) -> At {

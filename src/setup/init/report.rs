@@ -12,11 +12,17 @@ pub fn findings(found: &Found) -> Vec<Finding> {
     });
     findings.push(match &found.engine {
         Engine::Absent => Finding::skip("init.engine", "", "neither docker nor podman is installed"),
+        Engine::Running(1) => Finding::pass("init.engine", "", "one running container"),
         Engine::Running(count) => Finding::pass("init.engine", "", format!("{count} running containers")),
         Engine::Trouble(why, fix) => {
             Finding::unknown("init.engine", "", format!("the container engine could not be asked: {why}")).fix(fix)
         }
     });
+    if found.unseen > 0 {
+        let summary = format!("{} of the running containers could not be looked into", found.unseen);
+        let fix = "add the sites of theirs by hand, if there are any";
+        findings.push(Finding::unknown("init.engine", "", summary).fix(fix));
+    }
     findings.extend(nginx(found));
     findings.extend(gunicorn(found));
     findings.push(match &found.lineages {

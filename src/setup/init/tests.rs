@@ -106,6 +106,15 @@ fn findings_speak_in_one_voice_and_what_could_not_be_asked_is_unknown() {
     findings(&Found::default()).iter().for_each(assert_one_voice);
     let text = compose(&found, None);
     assert!(parse(&text, "/srv/prime/mainstay.toml").is_ok(), "{text}");
+    assert!(text.contains("# The container engine could not be asked: permission denied"), "{text}");
+}
+
+#[test]
+fn a_file_elsewhere_names_the_folder_that_was_looked_at() {
+    let found = Found { is_away: true, ..runbook() };
+    let model = parse(&compose(&found, None), "/etc/x/mainstay.toml").unwrap();
+    assert_eq!(model.backups[0].root, found.folder);
+    assert!(!compose(&runbook(), None).contains("\nroot = "));
 }
 
 #[tokio::test]
