@@ -158,14 +158,22 @@ pub(super) async fn test(loaded: &Loaded, context: &Context) -> Vec<Finding> {
 fn found(id: &'static str, subject: &str, answer: Result<String, String>) -> Finding {
     match answer {
         Ok(took) => Finding::pass(id, subject, took),
-        Err(why) => Finding::fail(id, subject, "the test message did not arrive")
-            .cause(why)
-            .fix(match id {
-                "notify.email" => "correct `smtp`, `from` or `to` of [notify] email, or see the mail server's log",
-                "notify.ping" => "correct the address in [notify.ping]: the one without /start or /fail",
-                _ => "correct `webhook` of [notify]: make the address anew where the messages shall arrive",
-            })
-            .data("reason", "undelivered"),
+        Err(why) => {
+            // Who answers that there is no such thing has been reached; the rest may be a server that is away.
+            let is_refused = ["answered 3", "answered 4", "the secret holds"].iter().any(|part| why.contains(part));
+            let fix = match (id, is_refused) {
+                ("notify.email", _) => "correct `smtp`, `from` or `to` of [notify] email, or see the mail server's log",
+                ("notify.ping", true) => "correct the address in [notify.ping]: the one without /start or /fail",
+                (_, true) => "correct `webhook` of [notify]: make the address anew where the messages shall arrive",
+                (_, false) => {
+                    "see whether the server is up and this machine reaches it; if it does, correct the address"
+                }
+            };
+            Finding::fail(id, subject, "the test message did not arrive")
+                .cause(why)
+                .fix(fix)
+                .data("reason", "undelivered")
+        }
     }
 }
 

@@ -205,13 +205,25 @@ fn interpret(text: String, path: PathBuf, found: Found, metadata: &Metadata, con
     };
     let others = readers(metadata);
     let mut warnings = Vec::new();
-    if let (Some(line), Some(others)) = (document.literal_secrets.first(), others) {
+    if let (Some(lines), Some(others)) = (lines_of(&document.literal_secrets), others) {
         warnings.push(format!(
-            "`{name}` holds a secret (line {line}) and {others} can read it: run `chmod 600 {name}`, or write \
+            "`{name}` holds {lines} and {others} can read it: run `chmod 600 {name}`, or write \
              {{ env = \"NAME\" }}, {{ file = \"PATH\" }} or {{ command = [\"…\"] }}"
         ));
     }
     Ok(Loaded { model, tree: document.tree, path, found, text, warnings })
+}
+
+/// `a secret (line 8)`, `secrets (lines 8, 9)`.
+fn lines_of(lines: &[usize]) -> Option<String> {
+    match lines {
+        [] => None,
+        [line] => Some(format!("a secret (line {line})")),
+        lines => {
+            let lines: Vec<String> = lines.iter().map(usize::to_string).collect();
+            Some(format!("secrets (lines {})", lines.join(", ")))
+        }
+    }
 }
 
 /// Who besides its owner can read the file.

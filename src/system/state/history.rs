@@ -277,9 +277,12 @@ fn write_once(file: &mut File, bytes: &[u8]) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this user can be meant to write there: the folder, or the first one above it that exists, lets him.
+/// Whether this user can be meant to write there: the folder is his, or it, or the first one above it that exists, lets him.
 fn may_write(folder: &Path) -> bool {
     use rustix::{fs::Access, io::Errno};
+    if fs::metadata(folder).is_ok_and(|folder| folder.uid() == rustix::process::geteuid().as_raw()) {
+        return true;
+    }
     let there = folder.ancestors().find_map(|folder| match rustix::fs::access(folder, Access::WRITE_OK) {
         Err(Errno::NOENT) => None,
         answer => Some(answer),

@@ -226,6 +226,12 @@ fn a_literal_secret_that_others_can_read_is_a_warning() {
     let [warning] = &warnings(&machine)[..] else { panic!("one warning") };
     assert!(warning.starts_with("`mainstay.toml` holds a secret (line 4) and everybody can read it"), "{warning}");
     assert!(!warning.contains("hunter2"));
+    machine.write(
+        "home/ops/app/mainstay.toml",
+        &format!("{literal}[notify.ping]\ncheck = \"https://ping.example/hunter2\"\n"),
+    );
+    mode(&file, 0o644);
+    assert!(warnings(&machine)[0].starts_with("`mainstay.toml` holds secrets (lines 4, 6) and everybody can read it"));
     machine.write("home/ops/app/mainstay.toml", &format!("{SITE}[notify]\nwebhook = {{ env = \"HOOK\" }}\n"));
     mode(&file, 0o644);
     assert!(warnings(&machine).is_empty());

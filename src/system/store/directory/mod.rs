@@ -288,7 +288,11 @@ impl Site {
     fn existing(&self) -> Result<Folder, Trouble> {
         match self.find()? {
             Found::Folder(folder, _) => Ok(folder),
-            Found::Nothing => Err(Trouble::missing(&self.path.display().to_string())),
+            Found::Nothing => Err(Trouble::new(
+                Reason::Missing,
+                format!("there is no `{}`", self.path.display()),
+                "mount the medium if it lies on one; `mainstay backup create` makes a new folder",
+            )),
         }
     }
 
