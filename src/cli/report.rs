@@ -17,11 +17,10 @@ use crate::{
     error::Result,
     overview::{
         glance,
-        history::{Filter, look},
+        history::{Filter, Listing, look},
         page,
     },
     report::Report,
-    rules::history::Run,
     system::{
         Context,
         state::{self, Mode, State},
@@ -47,8 +46,9 @@ pub(super) async fn run(args: &ReportArgs, cli: &Cli, view: &View, context: &Con
 }
 
 /// The runs of the days that are drawn.
-fn runs(loaded: &Loaded, now: Timestamp, context: &Context) -> Result<Vec<Run>> {
+fn runs(loaded: &Loaded, now: Timestamp, context: &Context) -> Result<Listing> {
     let history = State::find(context, loaded.model.state.as_deref())?.history();
     let days = Duration::from_hours(24 * u64::from(glance::SPAN));
-    Ok(look(&history, &Filter::last(days, now))?.runs)
+    let project = Some(loaded.model.project.clone());
+    look(&history, &Filter { project, ..Filter::last(days, now) })
 }

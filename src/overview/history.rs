@@ -15,6 +15,8 @@ use crate::{
 pub struct Filter {
     /// Those that began at this time or later.
     pub since: Option<Timestamp>,
+    /// Those of this project, and those that began before a configuration could be read.
+    pub project: Option<String>,
     /// Those of this job or command.
     pub job: Option<String>,
     /// Only those that were not good.
@@ -55,6 +57,7 @@ impl Filter {
 
     fn takes(&self, run: &Run) -> bool {
         self.since.is_none_or(|since| run.started >= since)
+            && (self.project.is_none() || run.project.is_none() || self.project == run.project)
             && self.job.as_ref().is_none_or(|job| [&run.job, &run.command].contains(&job))
             && (!self.failed || !run.is_good())
     }

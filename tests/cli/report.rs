@@ -151,6 +151,8 @@ fn without_a_history_and_without_anything_configured_it_says_so() {
     run.expect_code(0).expect_text("nothing to look at");
     let page = std::fs::read_to_string(world.folder().join("page.html")).unwrap();
     assert!(page.contains("No run is on record yet"), "{page}");
+    assert!(page.contains("nothing is configured that could be looked at") && !page.contains("all is well"), "{page}");
+    run.expect_text("No run is on record yet");
     assert!(!state.exists(), "to look leaves no trace");
     if !has_program("chromium") {
         return skip(
@@ -159,6 +161,32 @@ fn without_a_history_and_without_anything_configured_it_says_so() {
         );
     }
     look(&world.folder().join("page.html"), "report-empty");
+}
+
+#[test]
+fn a_machine_alone_is_looked_at_and_runs_of_other_projects_are_left_out() {
+    let mut world = World::new();
+    let state = world.folder().join("state");
+    world.set("MAINSTAY_STATE", &state);
+    let port = crate::server::closed_port();
+    world.file(
+        "other.toml",
+        format!("project = 'other'\n[site.dead]\nurl = 'https://127.0.0.1:{port}'\nhttp = false\n"),
+    );
+    world.file("mainstay.toml", "project = 'prime'\n[host]\nupdates = 'off'\nclock = false\ncontainers = false\n");
+    world.run(&["--config", "other.toml", "check"]).expect_code(1);
+    world.run(&["config", "check"]).expect_code(0).expect_text("[host]");
+    let run = world.run(&["report"]);
+    assert!(!run.stdout.contains("nothing to look at") && !run.stdout.contains("dead"), "{run}");
+    run.expect_text("No run is on record yet");
+    // Two projects in one folder are told apart.
+    world.run(&["check"]);
+    world.run(&["history"]).expect_code(0).expect_text("check of prime").expect_text("check of other");
+    // What cannot be read is told.
+    let history = state.join("history.jsonl");
+    let text = std::fs::read_to_string(&history).unwrap();
+    std::fs::write(&history, format!("{{\"torn\n{text}")).unwrap();
+    world.run(&["report"]).expect_text("one line of the history cannot be read");
 }
 
 #[test]

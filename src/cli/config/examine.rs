@@ -23,10 +23,14 @@ pub fn check(loaded: &Loaded, context: &Context) -> Vec<Finding> {
         ("certificate", model.certificates.len()),
         ("schedule", model.schedules.len()),
     ];
+    let single =
+        [("host", model.host.is_some()), ("domain", model.domain.is_some()), ("database", model.database.is_some())];
+    let single = single.iter().filter(|(_, is_there)| *is_there).map(|(name, _)| format!("[{name}]"));
     let counts: Vec<String> = sections
         .iter()
         .filter(|(_, count)| *count > 0)
         .map(|(name, count)| format!("{count} {name}{}", if *count == 1 { "" } else { "s" }))
+        .chain(single)
         .collect();
     let counts = if counts.is_empty() { "no section of a job".to_owned() } else { counts.join(", ") };
     let counts = format!("{counts}; found by {}", loaded.found.words());

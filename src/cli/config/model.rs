@@ -44,6 +44,19 @@ pub struct Model {
     pub timers: Timers,
 }
 
+impl Model {
+    /// Whether there is anything that a check looks at.
+    pub fn has_work(&self) -> bool {
+        !self.sites.is_empty()
+            || !self.backups.is_empty()
+            || !self.certificates.is_empty()
+            || !self.schedules.is_empty()
+            || self.host.is_some()
+            || self.domain.is_some()
+            || self.database.is_some()
+    }
+}
+
 /// `[site.NAME]`.
 #[derive(Clone, Debug)]
 pub struct Site {

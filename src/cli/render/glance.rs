@@ -6,7 +6,7 @@ use anstyle::Style;
 use jiff::Timestamp;
 use unicode_width::UnicodeWidthStr;
 
-use super::{View, line, wrap};
+use super::{View, line, padded, wrap};
 use crate::{
     cli::{
         schedule::grid,
@@ -74,6 +74,9 @@ impl Page {
         for trouble in troubles {
             let subject = if trouble.subject.is_empty() { String::new() } else { format!("{}: ", trouble.subject) };
             self.row(trouble.status, &format!("{subject}{} ({})", trouble.summary, trouble.id), Style::new());
+            if let Some(cause) = &trouble.cause {
+                self.below(&format!("because {cause}"));
+            }
             if let Some(fix) = &trouble.fix {
                 self.below(&format!("fix: {fix}"));
             }
@@ -128,8 +131,9 @@ impl Page {
                     tell_size(backup.bytes)
                 ),
                 (_, Some(0)) => "no archive".to_owned(),
+                (_, Some(1)) => "the only archive there cannot be relied upon".to_owned(),
                 (_, Some(count)) => format!("none of {count} archives can be relied upon"),
-                (_, None) => "could not be listed".to_owned(),
+                (_, None) => format!("could not be listed: {}", backup.error.as_deref().unwrap_or("unknown why")),
             };
             self.row(backup.status, &format!("{name}  {held}"), Style::new());
             self.below(&format!("at {}", backup.destination));
@@ -166,6 +170,10 @@ impl Page {
         if let Some(error) = &past.error {
             self.heading("History");
             self.row(Status::Unknown, &format!("it cannot be read: {error}"), Style::new());
+        }
+        if past.error.is_none() && past.lanes.is_empty() {
+            self.heading("History");
+            self.put("  No run is on record yet: each run of a job leaves one.");
         }
         if !past.lanes.is_empty() {
             self.heading("The last 30 days");
@@ -258,11 +266,6 @@ fn bar(share: f64) -> String {
     let full = (share * BAR as f64).ceil() as usize;
     let full = full.min(BAR);
     format!("{}{}", "█".repeat(full), "░".repeat(BAR - full))
-}
-
-fn padded(text: &str, wide: usize) -> String {
-    let text = line(text);
-    format!("{text}{}", " ".repeat(wide.saturating_sub(text.width())))
 }
 
 fn widest<'a>(texts: impl Iterator<Item = &'a String>) -> usize {

@@ -4,10 +4,11 @@ use std::{fmt::Write as _, time::Duration};
 
 use anstyle::Style;
 use jiff::Timestamp;
+use unicode_width::UnicodeWidthStr;
 
 use super::{
     View,
-    text::{line, wrap},
+    text::{line, padded, wrap},
 };
 use crate::{
     cli::style::Palette,
@@ -27,10 +28,15 @@ pub fn list(listing: &Listing, view: &View) -> String {
         true => listing.runs.iter().map(|run| Row { run, first: run.started, count: 1 }).collect(),
         false => rows(&listing.runs),
     };
-    let wide = rows.iter().map(|row| row.run.command.len()).max().unwrap_or_default();
+    // Several projects may share a folder: then each row says whose it is.
+    let mut projects: Vec<_> = listing.runs.iter().filter_map(|run| run.project.as_deref()).collect();
+    projects.sort_unstable();
+    projects.dedup();
+    let shared = projects.len() > 1;
+    let wide = rows.iter().map(|row| title(row.run, shared).width()).max().unwrap_or_default();
     let mut text = String::new();
     for row in &rows {
-        head(row, wide, palette, &mut text);
+        head(row, &padded(&title(row.run, shared), wide), palette, &mut text);
         let page = Page { view, palette };
         match view.verbose {
             true => page.everything(row.run, &mut text),
@@ -41,15 +47,14 @@ pub fn list(listing: &Listing, view: &View) -> String {
 }
 
 /// `2026-11-26 02:30  backup create  pass     1.2 s  2 changes`
-fn head(row: &Row<'_>, wide: usize, palette: Palette, text: &mut String) {
+fn head(row: &Row<'_>, title: &str, palette: Palette, text: &mut String) {
     let run = row.run;
     let (word, style) = result(run, palette);
     // Writing to a String cannot fail.
     let _ = write!(
         text,
-        "{}  {:<wide$}  {style}{word:<7}{style:#} {:>7}  {}",
+        "{}  {title}  {style}{word:<7}{style:#} {:>7}  {}",
         minute(run.started),
-        line(&run.command),
         took(run.seconds),
         line(&gist(run)),
     );
@@ -57,6 +62,12 @@ fn head(row: &Row<'_>, wide: usize, palette: Palette, text: &mut String) {
         let _ = write!(text, "\n{:<INDENT$}{} runs since {} say the same", "", row.count, minute(row.first));
     }
     text.push('\n');
+}
+
+/// What ran, and whose it is where the folder is shared.
+fn title(run: &Run, shared: bool) -> String {
+    let project = run.project.as_deref().filter(|_| shared).map(|project| format!(" of {project}"));
+    line(&format!("{}{}", run.command, project.unwrap_or_default())).into_owned()
 }
 
 /// The end of a run in a word.

@@ -26,7 +26,7 @@ use std::{fmt, path::PathBuf, str::FromStr};
 
 use jiff::Timestamp;
 
-pub use text::{line, visible, wrap};
+pub use text::{line, padded, visible, wrap};
 
 use crate::{
     error::{Error, Kind},

@@ -45,6 +45,12 @@ pub fn wrap(text: &str, width: Option<usize>) -> Vec<String> {
     lines
 }
 
+/// One line of at least `wide` columns.
+pub fn padded(text: &str, wide: usize) -> String {
+    let text = line(text);
+    format!("{text}{}", " ".repeat(wide.saturating_sub(text.width())))
+}
+
 /// Cuts a command line at blanks outside quotes and joins the pieces with ` \`, so that it can still be copied. A piece
 /// that has no such blank stays whole, however long: a shell would not understand it in two.
 pub fn wrap_command(command: &str, width: Option<usize>) -> Vec<String> {

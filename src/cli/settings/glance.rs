@@ -16,12 +16,9 @@ use crate::{
 /// A file that a section names cannot be used, or there is no folder for the state.
 pub fn glance_settings(loaded: &Loaded, context: &Context) -> Result<Settings> {
     let model = &loaded.model;
-    let has_work = !model.sites.is_empty()
-        || !model.backups.is_empty()
-        || !model.certificates.is_empty()
-        || !model.schedules.is_empty();
     let known: Vec<&'static str> = check::REGISTRY.checks().map(|check| check.id).collect();
-    let check = has_work.then(|| check_settings(Some(loaded), &CheckArgs::default(), &known, context)).transpose()?;
+    let check =
+        model.has_work().then(|| check_settings(Some(loaded), &CheckArgs::default(), &known, context)).transpose()?;
     let backups = (!model.backups.is_empty()).then(|| backup_settings(loaded, &[], context)).transpose()?;
     let schedules = match model.schedules.is_empty() {
         true => Vec::new(),

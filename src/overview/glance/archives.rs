@@ -21,6 +21,8 @@ pub struct Archives {
     pub summary: Option<String>,
     /// The newest archive that can be relied upon.
     pub newest: Option<Newest>,
+    /// Why it could not be listed.
+    pub error: Option<String>,
     /// How many archives are there; `null` where it could not be listed.
     pub archives: Option<usize>,
     /// The length of all of them, in bytes.
@@ -67,6 +69,7 @@ fn one(stand: &Stand, listing: &Listing, findings: &[Finding], at: Timestamp) ->
         status: verdict.map_or(Status::Unknown, |finding| finding.status),
         summary: verdict.map(|finding| finding.summary.clone()).or_else(|| stand.error.clone()),
         newest,
+        error: stand.error.clone(),
         archives: stand.archives,
         bytes: own().map(|row| row.bytes).sum(),
     }

@@ -16,6 +16,7 @@ use serde::Serialize;
 use crate::{
     backup::{self, Holding, Listing},
     check,
+    overview::history,
     report::{Counts, Finding, Report, Status},
     rules::history::Run,
     schedule::Schedule,
@@ -89,8 +90,12 @@ pub struct Trouble {
     pub fix: Option<String>,
 }
 
-/// Looks at everything; `runs` are those of the history, the newest first. The findings come with it, for the report.
-pub async fn look(settings: &Settings, runs: Result<Vec<Run>, String>, context: &Context) -> (Glance, Vec<Finding>) {
+/// Looks at everything; `history` holds the runs, the newest first. The findings come with it, for the report.
+pub async fn look(
+    settings: &Settings,
+    history: Result<history::Listing, String>,
+    context: &Context,
+) -> (Glance, Vec<Finding>) {
     let at = context.clock.now();
     let looks = async {
         match &settings.check {
@@ -103,11 +108,20 @@ pub async fn look(settings: &Settings, runs: Result<Vec<Run>, String>, context: 
     let is_told = findings.iter().any(|finding| finding.id.starts_with("backup."));
     findings.extend(listing.findings.iter().filter(|_| !is_told).cloned());
     // Without it nobody knows what failed lately.
-    findings.extend(runs.as_ref().err().map(|why| {
-        let finding = Finding::unknown("report.history", "", "the history cannot be read").cause(why.clone());
-        finding.fix("run as the user who runs the jobs, or with sudo")
-    }));
-    (compose(settings, &findings, &listing, runs, at), findings)
+    findings.extend(match &history {
+        Err(why) => {
+            let finding = Finding::unknown("report.history", "", "the history cannot be read").cause(why.clone());
+            Some(finding.fix("run as the user who runs the jobs, or with sudo"))
+        }
+        Ok(told) if told.foreign > 0 => {
+            let lines = if told.foreign == 1 { "one line".to_owned() } else { format!("{} lines", told.foreign) };
+            let summary = format!("{lines} of the history cannot be read, and what failed then is not told here");
+            let fix = "see `mainstay history`; a version that wrote them reads them, or move the file away";
+            Some(Finding::warn("report.history", "", summary).fix(fix))
+        }
+        Ok(_) => None,
+    });
+    (compose(settings, &findings, &listing, history.map(|told| told.runs), at), findings)
 }
 
 /// Puts in order what was seen.

@@ -56,7 +56,9 @@ pub fn page(glance: &Glance) -> String {
 
 fn head(glance: &Glance) -> Markup {
     let counts = glance.counts;
+    let looked = counts.fail + counts.unknown + counts.warn + counts.pass > 0;
     let said = match glance.status {
+        Status::Pass | Status::Skip if !looked => "nothing is configured that could be looked at",
         Status::Pass | Status::Skip => "all is well",
         Status::Warn => "works, should be looked at",
         Status::Unknown => "not everything could be seen",
@@ -197,7 +199,9 @@ fn schedules(schedules: &[Timetable]) -> Markup {
                             @if let Some(next) = &schedule.next { "; " b { (next.state) } " from " (next.local) }
                             span.faint { " (" (schedule.timezone) ")" }
                         }
-                        @if let Some(machines) = schedule.machines { p.faint { (machines) " machines belong to it" } }
+                        @if let Some(machines) = schedule.machines {
+                            p.faint { (machines) @if machines == 1 { " machine belongs to it" } @else { " machines belong to it" } }
+                        }
                         @if let Some(summary) = &schedule.summary { p { (summary) } }
                         (week(schedule))
                     }
