@@ -261,6 +261,7 @@ pub(super) async fn load(
 async fn settle(survey: &mut Survey, certificate: &Certificate, context: &Context) {
     let begun = Instant::now();
     let seen = |survey: &Survey| survey.looks.iter().filter(|look| look.leaf.is_ok()).count();
+    let former = survey.former();
     let before = seen(survey);
     let mut right = 0;
     loop {
@@ -268,7 +269,9 @@ async fn settle(survey: &mut Survey, certificate: &Certificate, context: &Contex
         let need = survey.leaf().map(|leaf| need(&leaf, &survey.former(), &survey.looks));
         // An old worker that goes may cut a connection: what could be seen before is to be seen again.
         let is_cut = seen(survey) < before;
-        right = if need == Some(Need::Nothing) && !is_cut { right + 1 } else { 0 };
+        // At a public address it may be another machine's, for which the time runs out, or an old worker's of this one.
+        let is_old = survey.looks.iter().any(|look| look.leaf.as_ref().is_ok_and(|leaf| former.contains(&leaf.sha256)));
+        right = if need == Some(Need::Nothing) && !is_cut && !is_old { right + 1 } else { 0 };
         let may_change = is_cut || matches!(need, Some(Need::Nothing | Need::Reload));
         if right == IN_A_ROW || !may_change || begun.elapsed() >= SETTLED || context.cancel.is_raised() {
             return;

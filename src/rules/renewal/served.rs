@@ -42,8 +42,14 @@ pub enum Need {
 }
 
 /// Whether a reload would help: somewhere an older certificate is served, or one of this lineage's former ones.
+///
+/// As [`judge`] has it, another certificate at a public address is another machine's where this one serves the right one of
+/// that name: no reload here changes it, so that each run would reload for nothing.
 pub fn need(file: &Leaf, former: &[[u8; 32]], looks: &[Look]) -> Need {
-    let other = |look: &&Look| look.leaf.as_ref().is_ok_and(|leaf| leaf.sha256 != file.sha256);
+    let same = |look: &Look| look.leaf.as_ref().is_ok_and(|leaf| leaf.sha256 == file.sha256);
+    let is_right_here = |name: &str| looks.iter().any(|look| look.name == name && look.aim == Aim::Local && same(look));
+    let other =
+        |look: &&Look| look.leaf.is_ok() && !same(look) && (look.aim == Aim::Local || !is_right_here(&look.name));
     let old = |look: &Look| look.leaf.as_ref().is_ok_and(|leaf| leaf.from < file.from || former.contains(&leaf.sha256));
     let mut others = looks.iter().filter(other).peekable();
     if others.peek().is_some() {
@@ -183,6 +189,12 @@ mod tests {
         let cdn = leaf(9, "2026-02-01T00:00:00Z");
         let looks = [look("192.0.2.1:443", Aim::Public, Ok(cdn.clone())), look("127.0.0.1:443", Aim::Local, Ok(new()))];
         assert_eq!(judged(&looks), [told(Status::Pass, "same"), told(Status::Warn, "other-server")]);
+        // Older than the file or a former one of the lineage, it is no reason to reload what is right here.
+        assert_eq!(need(&new(), &[], &looks), Need::Nothing);
+        assert_eq!(need(&new(), &[cdn.sha256], &looks), Need::Nothing);
+        // What another name serves here is.
+        let other_name = Look { name: "b.test:443".into(), ..look("192.0.2.1:443", Aim::Public, Ok(old())) };
+        assert_eq!(need(&new(), &[], &[looks[0].clone(), looks[1].clone(), other_name]), Need::Reload);
         // A default server of this machine is its own mistake.
         let looks = [look("192.0.2.1:443", Aim::Public, Ok(cdn.clone())), look("127.0.0.1:443", Aim::Local, Ok(cdn))];
         assert_eq!(judged(&looks)[0].0, Status::Fail);
