@@ -191,7 +191,7 @@ fn intend(
     findings.extend(twins(certificate, survey));
     findings.extend(names(certificate, survey));
     let Some(decision) =
-        survey.decision.as_ref().filter(|_| findings.iter().all(|finding| finding.status != Status::Fail))
+        survey.decision.as_ref().filter(|_| findings.iter().all(|finding| finding.status < Status::Unknown))
     else {
         return nothing;
     };

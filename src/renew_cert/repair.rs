@@ -53,6 +53,10 @@ pub async fn mend(
     };
     let current = stored.lineage.current().map(|version| version.number);
     let faults = stored.lineage.faults();
+    // Neither the newest version that is whole nor the one before is known then.
+    if let Some(doubt) = faults.iter().find(|fault| fault.is_doubt()) {
+        return Err(failed(doubt.to_string(), doubt.by_hand()));
+    }
     let number = match which {
         Mend::Back => {
             let current =

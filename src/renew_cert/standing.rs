@@ -59,13 +59,17 @@ pub(super) fn coherence(certificate: &Certificate, survey: &Survey) -> Vec<Findi
     let told = faults.iter().filter(|fault| !(fault.is_harmless() && gone_back));
     let name = &certificate.name;
     told.map(|fault| {
+        if fault.is_doubt() {
+            let summary = format!("whether the files of `{}` are whole cannot be told", survey.lineage);
+            return Finding::unknown(LINEAGE, name, summary)
+                .cause(fault.to_string())
+                .fix(fault.by_hand())
+                .data("reason", fault.reason());
+        }
         let status = if fault.is_harmless() { Status::Warn } else { Status::Fail };
         let fix = match fault.is_mendable() {
             true => format!("run `mainstay renew-cert {name} --repair`: it links to the newest version that is whole"),
-            false => {
-                "bring certbot's folder back from a backup, or compare the files by hand; nothing is renewed on it"
-                    .to_owned()
-            }
+            false => fault.by_hand().to_owned(),
         };
         Finding::new(LINEAGE, name, status, format!("the files of `{}` are not as certbot leaves them", survey.lineage))
             .observed(fault.to_string())

@@ -490,6 +490,30 @@ async fn renew_case_53_a_rehearsal_keeps_nothing_and_ends_our_own_pause() {
     assert_eq!(bench.record().failures, None);
 }
 
+#[test]
+fn renew_case_56_a_key_that_this_user_may_not_read_decides_nothing_and_asks_for_no_backup() {
+    testing::without_rights(|| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let bench = Bench::new(DUE_DAY).await;
+            testing::close_key(&bench.stage.le, "a.test", 1);
+            let report = bench.run(Request::default()).await;
+            let finding = found(&report, "certificate.lineage", "forbidden");
+            assert_eq!((finding.status, report.exit()), (Status::Unknown, 3), "{:#?}", report.findings);
+            assert_eq!(finding.fix.as_deref(), Some("run with sudo: certbot's keys belong to root"));
+            assert_eq!((bench.asked("certbot"), bench.asked("load")), (0, 0));
+            let settings = bench.settings();
+            let survey = Survey::of(&bench.certificate, &settings.state, Ask::Never, &bench.context).await.unwrap();
+            let words: Vec<Status> =
+                judge_due(&bench.certificate, &survey).iter().map(|finding| finding.status).collect();
+            assert_eq!(words, [Status::Unknown, Status::Warn], "when it ends is told all the same");
+            let mut report = Report::new("renew-cert", "host", bench.context.clock.now());
+            let error = mend(&settings, &bench.certificate, Mend::Back, false, &mut report, &bench.context).await;
+            assert!(error.unwrap_err().hints[0].contains("sudo"));
+        });
+    });
+}
+
 #[tokio::test]
 async fn renew_case_57_a_site_that_answers_502_with_the_right_certificate_is_a_warning() {
     let bench = Bench::new(DUE_DAY).await;

@@ -49,6 +49,8 @@ pub struct Version {
     pub matches: Option<bool>,
     /// The leaf itself, in DER.
     pub der: Vec<u8>,
+    /// The files that are there and that this user may not read: mostly the key, which is root's.
+    pub closed: Vec<Item>,
 }
 
 /// What stands under a name of `live/`.
@@ -61,6 +63,8 @@ pub enum Link {
     },
     /// A link that leads to nothing.
     Dangling(PathBuf),
+    /// This user may not look at it.
+    Forbidden,
     /// Nothing.
     Missing,
     /// A link out of the archive of this lineage.
@@ -78,6 +82,8 @@ pub enum Fault {
     Copies(Option<u32>),
     /// Links that lead to nothing, with the first.
     Dangling(Item, PathBuf),
+    /// A file that this user may not read, by its path from certbot's folder: whether all is whole cannot be told.
+    Forbidden(String),
     /// A key that does not fit the certificate.
     Key(u32),
     /// Links of several numbers.
@@ -149,7 +155,15 @@ impl Lineage {
         if let Some((item, Link::Unreadable(why))) = of(|link| matches!(link, Link::Unreadable(_))).next() {
             return vec![Fault::Unreadable(format!("{}.pem: {why}", item.stem()))];
         }
-        if self.newest().is_none() {
+        if let Some((item, _)) = of(|link| *link == Link::Forbidden).next() {
+            return vec![Fault::Forbidden(format!("live/…/{}.pem", item.stem()))];
+        }
+        // Of a version that is newer than the newest that is known to be whole, since that one may be whole too.
+        let newer = self.versions.iter().rev().take_while(|version| !version.is_complete());
+        let closed = newer.filter_map(|version| Some((version.number, version.closed.first()?))).next();
+        if let Some((number, item)) = closed {
+            faults.push(Fault::Forbidden(format!("archive/…/{}{number}.pem", item.stem())));
+        } else if self.newest().is_none() {
             faults.push(Fault::Nothing);
         }
         if let Some((item, Link::Dangling(target))) = of(|link| matches!(link, Link::Dangling(_))).next() {
@@ -207,6 +221,7 @@ impl Fault {
         match self {
             Self::Copies(_) => "copies",
             Self::Dangling(..) => "dangling",
+            Self::Forbidden(_) => "forbidden",
             Self::Key(_) => "key-mismatch",
             Self::Mixed(_) => "mixed-versions",
             Self::Missing(_) => "missing-link",
@@ -219,7 +234,20 @@ impl Fault {
 
     /// Whether `--repair` mends it.
     pub fn is_mendable(&self) -> bool {
-        !matches!(self, Self::Nothing | Self::Unreadable(_) | Self::Copies(None))
+        !matches!(self, Self::Forbidden(_) | Self::Nothing | Self::Unreadable(_) | Self::Copies(None))
+    }
+
+    /// Whether nothing is known to be wrong: this user may not look.
+    pub fn is_doubt(&self) -> bool {
+        matches!(self, Self::Forbidden(_))
+    }
+
+    /// What to do about one that `--repair` does not mend.
+    pub fn by_hand(&self) -> &'static str {
+        match self {
+            Self::Forbidden(_) => "run with sudo: certbot's keys belong to root",
+            _ => "bring certbot's folder back from a backup, or compare the files by hand; nothing is renewed on it",
+        }
     }
 
     /// Whether a server reads a sound pair of key and certificate all the same.
@@ -236,6 +264,7 @@ impl fmt::Display for Fault {
             Self::Dangling(item, target) => {
                 write!(f, "live/…/{}.pem leads to `{}`, which is not there", item.stem(), target.display())
             }
+            Self::Forbidden(file) => write!(f, "this user may not read {file}"),
             Self::Key(number) => write!(f, "the key of version {number} does not fit its certificate"),
             Self::Mixed(numbers) => {
                 let numbers: Vec<String> = numbers.iter().map(ToString::to_string).collect();
@@ -338,6 +367,25 @@ mod tests {
         assert_eq!(lineage.newest().unwrap().number, 1);
         let nothing = Lineage { versions: lineage.versions[1..].to_vec(), ..lineage };
         assert_eq!(nothing.faults()[0], Fault::Nothing);
+    }
+
+    #[test]
+    fn renew_case_56_a_key_that_this_user_may_not_read_is_a_doubt_and_not_a_version_that_is_gone() {
+        let closed = |number| {
+            let mut version = Version { matches: None, closed: vec![Item::Privkey], ..version(number) };
+            version.files.remove(&Item::Privkey);
+            version
+        };
+        let told = Fault::Forbidden("archive/…/privkey2.pem".into());
+        let unknown = lineage(vec![closed(1), closed(2)], Link::To(2));
+        assert_eq!(unknown.faults(), [told.clone()]);
+        assert!(told.is_doubt() && !told.is_mendable() && told.by_hand().contains("sudo"));
+        assert!(!told.by_hand().contains("backup"));
+        assert_eq!(unknown.current().unwrap().number, 2, "when it ends can be told all the same");
+        // The key of an older version does not matter, and that of a newer one does: it is not to be linked away from.
+        assert_eq!(lineage(vec![closed(1), version(2)], Link::To(2)).faults(), []);
+        assert_eq!(lineage(vec![version(1), closed(2)], Link::To(2)).faults(), [told]);
+        assert_eq!(reasons(&lineage(vec![version(1)], Link::Forbidden)), ["forbidden"]);
     }
 
     #[test]

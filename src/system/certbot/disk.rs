@@ -158,11 +158,13 @@ fn version(archive: &Path, number: u32) -> Version {
     for item in Item::ALL {
         // An empty file is what a full disk leaves.
         let content = file::read(&archive.join(format!("{}{number}.pem", item.stem())), LIMIT);
-        if let Ok(content) = content.map(|content| content.trim_ascii().to_vec())
-            && !content.is_empty()
-        {
-            version.files.insert(item, Sha256::digest(&content).into());
-            contents.insert(item, content);
+        match content.map(|content| content.trim_ascii().to_vec()) {
+            Ok(content) if !content.is_empty() => {
+                version.files.insert(item, Sha256::digest(&content).into());
+                contents.insert(item, content);
+            }
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => version.closed.push(item),
+            _ => {}
         }
     }
     let first = |item| CertificateDer::pem_slice_iter(contents.get(&item)?).next()?.ok();
@@ -197,19 +199,19 @@ fn link(archive: &Path, live: &Path, item: Item) -> Link {
     let found = match fs::symlink_metadata(&path) {
         Ok(found) => found,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Link::Missing,
-        Err(error) => return Link::Unreadable(file::why(&error)),
+        Err(error) => return unseen(&error),
     };
     if !found.is_symlink() {
         return match file::read(&path, LIMIT) {
             Ok(content) => Link::Copy { sha256: Sha256::digest(content.trim_ascii()).into() },
-            Err(error) => Link::Unreadable(file::why(&error)),
+            Err(error) => unseen(&error),
         };
     }
     let written = fs::read_link(&path).unwrap_or_default();
     let target = match fs::canonicalize(&path) {
         Ok(target) => target,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Link::Dangling(written),
-        Err(error) => return Link::Unreadable(file::why(&error)),
+        Err(error) => return unseen(&error),
     };
     let inside =
         fs::canonicalize(archive).ok().and_then(|archive| target.strip_prefix(archive).ok().map(Path::to_owned));
@@ -218,10 +220,22 @@ fn link(archive: &Path, live: &Path, item: Item) -> Link {
     number.map_or(Link::Outside(written), Link::To)
 }
 
+/// A right that this user lacks is no fault of the lineage.
+fn unseen(error: &io::Error) -> Link {
+    match error.kind() {
+        io::ErrorKind::PermissionDenied => Link::Forbidden,
+        _ => Link::Unreadable(file::why(error)),
+    }
+}
+
 #[cfg(test)]
 pub(crate) mod testing {
     //! Lineages on a disk, as certbot leaves them.
     #![expect(clippy::disallowed_methods, reason = "a test writes files of a place of its own")]
+
+    use std::os::unix::fs::PermissionsExt;
+
+    use rustix::thread::{CapabilitySet, capabilities, set_capabilities};
 
     use super::*;
     use crate::system::tls::testing::{Authority, between, leaf};
@@ -263,6 +277,26 @@ pub(crate) mod testing {
         {
             fs::write(archive.join(format!("{item}{number}.pem")), text).unwrap();
         }
+    }
+
+    /// Takes the right to read the key of this version from everybody but root.
+    pub(crate) fn close_key(directory: &Path, name: &str, number: u32) -> PathBuf {
+        let key = directory.join("archive").join(name).join(format!("privkey{number}.pem"));
+        fs::set_permissions(&key, fs::Permissions::from_mode(0)).unwrap();
+        key
+    }
+
+    /// Does this as who is not root. Rights are those of a thread, so the other tests keep theirs.
+    pub(crate) fn without_rights<T: Send>(work: impl FnOnce() -> T + Send) -> T {
+        std::thread::scope(|scope| {
+            let work = scope.spawn(|| {
+                let mut sets = capabilities(None).unwrap();
+                sets.effective.remove(CapabilitySet::DAC_OVERRIDE | CapabilitySet::DAC_READ_SEARCH);
+                set_capabilities(None, sets).unwrap();
+                work()
+            });
+            work.join().unwrap()
+        })
     }
 
     /// A renewal configuration as certbot 2.1 writes it.
@@ -330,6 +364,19 @@ mod tests {
         fs::remove_file(live.join("cert.pem")).unwrap();
         symlink(archive.join("cert1.pem"), live.join("cert.pem")).unwrap();
         assert_eq!(stored(place.path()).lineage.faults(), []);
+    }
+
+    #[test]
+    fn renew_case_56_a_key_that_this_user_may_not_read_is_told_apart_from_one_that_is_gone() {
+        let place = tempfile::tempdir().unwrap();
+        issue(place.path(), "a.test", 1, &["a.test"], DATES);
+        let key = close_key(place.path(), "a.test", 1);
+        let seen = || without_rights(|| stored(place.path()).lineage);
+        let closed = seen();
+        assert_eq!(closed.faults(), [Fault::Forbidden("archive/…/privkey1.pem".into())]);
+        assert!(closed.current().unwrap().validity.is_some());
+        fs::remove_file(&key).unwrap();
+        assert_eq!(seen().faults()[0], Fault::Nothing);
     }
 
     #[test]
