@@ -101,9 +101,7 @@ async fn attempt(sketch: Sketch, work: Work<'_>, report: &mut Report, context: &
                 return Ok(());
             }
             let stopped = !preflight.stops.is_empty();
-            match Outage::begin(preflight.clone(), &wanted(settings, certificate, &sketch.survey.lineage), context)
-                .await
-            {
+            match Outage::begin(preflight.clone(), &wanted(settings, certificate, &sketch.survey), context).await {
                 Ok(outage) => {
                     let (ended, rehearsed) = run.within(Held::Within(&outage), context).await;
                     report.findings.extend(outage.notes().iter().map(|note| {
@@ -223,7 +221,7 @@ async fn choose(sketch: &Sketch, work: Work<'_>, report: &mut Report, context: &
     }
     let preflight = match &sketch.preflight {
         Some(preflight) => preflight.clone(),
-        None => outage::preflight(&wanted(settings, certificate, &sketch.survey.lineage), context).await,
+        None => outage::preflight(&wanted(settings, certificate, &sketch.survey), context).await,
     };
     if preflight.may_stop() {
         report.findings.extend(refused.into_iter().map(only_a_warning));

@@ -1,5 +1,7 @@
 //! What a run would do about one certificate: looks only.
 
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::{
@@ -91,7 +93,7 @@ pub(super) async fn plan(
             choice = Choice::of(certificate, &survey, context).await;
             // Where a webroot comes first, what would be stopped is looked at when it turns out to be needed, or to be told.
             if choice.standalone && choice.plugin.is_none() && (choice.webroots.is_empty() || request.dry_run) {
-                preflight = Some(outage::preflight(&wanted(settings, certificate, &survey.lineage), context).await);
+                preflight = Some(outage::preflight(&wanted(settings, certificate, &survey), context).await);
             }
             let action = match intent {
                 Intent::Rehearse => Action::Rehearse,
@@ -149,10 +151,11 @@ pub(super) fn arguments(certificate: &Certificate, survey: &Survey, way: Way<'_>
 }
 
 /// What an outage needs to know.
-pub(super) fn wanted(settings: &Settings, certificate: &Certificate, lineage: &str) -> Wanted {
+pub(super) fn wanted(settings: &Settings, certificate: &Certificate, survey: &Survey) -> Wanted {
     let mut writable = vec![certificate.directory.clone()];
-    if caller(&certificate.certbot) == Form::Host && certificate.is_default_directory() {
-        writable.extend(["/var/lib/letsencrypt".into(), "/var/log/letsencrypt".into()]);
+    if caller(&certificate.certbot) == Form::Host {
+        let conf = survey.stored.as_ref().and_then(|stored| stored.conf.as_ref().ok());
+        writable.extend(own_folders(&certificate.certbot, conf));
     }
     Wanted {
         certificate: certificate.name.clone(),
@@ -160,12 +163,32 @@ pub(super) fn wanted(settings: &Settings, certificate: &Certificate, lineage: &s
         stop: certificate.stop.clone(),
         host: certificate.names.first().cloned().unwrap_or_default(),
         engine: certbot::engine(&certificate.certbot).map(str::to_owned),
-        lineage: Some(Lineage { directory: certificate.directory.clone(), name: lineage.to_owned() }),
+        lineage: Some(Lineage { directory: certificate.directory.clone(), name: survey.lineage.clone() }),
         writable,
         state: settings.state.clone(),
         lock_wait: settings.lock_wait,
         own: settings.own.clone(),
     }
+}
+
+/// The folders of certbot's work and of its logs, which no `--config-dir` moves: those of the renewal file, since they are
+/// passed last, else those that the command says, else certbot's defaults.
+fn own_folders(command: &[String], conf: Option<&Conf>) -> [PathBuf; 2] {
+    let of = |option: &str, key: &str, default: &str| {
+        let stored = conf.and_then(|conf| conf.value(&format!("renewalparams.{key}")));
+        let mut words = command.iter().rev();
+        let mut after = None;
+        let said = words.find_map(|word| match word.strip_prefix(option) {
+            Some("") => after.take(),
+            Some(rest) => rest.strip_prefix('='),
+            None => {
+                after = Some(word.as_str());
+                None
+            }
+        });
+        PathBuf::from(stored.or(said).unwrap_or(default))
+    };
+    [of("--work-dir", "work_dir", "/var/lib/letsencrypt"), of("--logs-dir", "logs_dir", "/var/log/letsencrypt")]
 }
 
 fn intend(
@@ -420,4 +443,23 @@ fn verify(certificate: &Certificate) -> Step<Action> {
 
 fn step(action: Action, target: String, reason: &str) -> Step<Action> {
     Step { action, target, reason: reason.to_owned(), risk: Risk::Safe, requires: Vec::new(), owed: false }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn renew_case_55_the_folders_that_certbot_writes_to_are_known_wherever_its_configuration_is() {
+        let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();
+        let found = |command: &str, more: &str| {
+            let text = certbot::testing::conf("/srv/le".as_ref(), "a.test") + more;
+            let conf = Conf::parse(&text).unwrap();
+            own_folders(&words(command), Some(&conf)).map(|folder| folder.display().to_string())
+        };
+        assert_eq!(found("certbot", ""), ["/var/lib/letsencrypt", "/var/log/letsencrypt"]);
+        assert_eq!(found("certbot --work-dir /w --logs-dir=/l", ""), ["/w", "/l"]);
+        let stored = "work_dir = /srv/work\nlogs_dir = /srv/logs\n";
+        assert_eq!(found("certbot --work-dir /w", stored), ["/srv/work", "/srv/logs"]);
+    }
 }
