@@ -175,6 +175,7 @@ async fn choose(sketch: &Sketch, work: Work<'_>, report: &mut Report, context: &
         return Ok(Some(Chosen::Plugin(plugin.clone())));
     }
     let mut refused: Vec<Finding> = Vec::new();
+    let mut is_elsewhere = false;
     for webroot in webroots {
         let folder = webroot.folder.display().to_string();
         let outcome = |state, detail: String| Outcome {
@@ -203,11 +204,16 @@ async fn choose(sketch: &Sketch, work: Work<'_>, report: &mut Report, context: &
             return Ok(Some(Chosen::Webroot(webroot.clone())));
         }
         report.outcomes.push(outcome(State::Skipped, proof.against.join("; ")));
-        let summary = format!("the webroot `{folder}`, which {}, is not what is served on port 80", webroot.how);
+        is_elsewhere |= proof.is_elsewhere;
+        let summary = match proof.is_elsewhere {
+            true => "another machine answers where the authority would ask".to_owned(),
+            false => format!("the webroot `{folder}`, which {}, is not what is served on port 80", webroot.how),
+        };
         let finding = Finding::fail(RENEW, name, summary).observed(proof.against.join("; "));
         refused.push(finding.fix(proof.fix.unwrap_or_default()).data("reason", "probe-failed"));
     }
-    if !standalone {
+    // certbot itself would not be asked there either, so nothing is stopped for it.
+    if !standalone || is_elsewhere {
         if refused.is_empty() {
             let why = notes.first().cloned().unwrap_or_else(|| "no webroot is known".to_owned());
             refused.push(

@@ -1,7 +1,7 @@
 //! How the names can be proved: webroots that are known or found, in the order in which they are tried.
 
 use std::{
-    net::{IpAddr, Ipv4Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket},
     path::{Path, PathBuf},
     time::Duration,
 };
@@ -175,6 +175,11 @@ async fn found(certificate: &Certificate, context: &Context) -> Result<Option<(P
     }
 }
 
+/// Whether an address is one of this machine: only then can a socket have it.
+fn is_own(address: IpAddr) -> bool {
+    UdpSocket::bind((address, 0)).is_ok()
+}
+
 /// Puts a token into the webroot and fetches it for each name: here, and at every address that the DNS publishes.
 ///
 /// # Errors
@@ -191,7 +196,7 @@ pub(super) async fn proof(certificate: &Certificate, webroot: &Path, context: &C
             let all: Vec<(SocketAddr, Aim)> = std::iter::once((here, Aim::Local)).chain(public).collect();
             join_all(all.into_iter().map(|(address, aim)| async move {
                 let outcome = probe(context, name, address, text, FETCH).await;
-                Probe { name: name.clone(), address: address.ip(), aim, outcome }
+                Probe { name: name.clone(), address: address.ip(), aim, is_own: is_own(address.ip()), outcome }
             }))
             .await
         }

@@ -59,6 +59,8 @@ pub struct Probe {
     pub address: IpAddr,
     /// Why there.
     pub aim: Aim,
+    /// Whether the address is one of this machine.
+    pub is_own: bool,
     /// What came of it.
     pub outcome: Result<(), Missed>,
 }
@@ -70,6 +72,8 @@ pub struct Proof {
     pub against: Vec<String>,
     /// What to do about it.
     pub fix: Option<String>,
+    /// Whether another machine answers where the authority would ask: no way that begins here helps against that.
+    pub is_elsewhere: bool,
     /// What the operator should know although it is proved.
     pub warnings: Vec<Finding>,
 }
@@ -104,9 +108,10 @@ pub fn next(url: &Url, answer: &Answer, token: &str, hops: usize) -> Next {
 ///
 /// Here decides: a network that does not lead its own public address back inside (hairpin) says nothing about what the
 /// authority sees. An IPv6 address is another matter, since nothing translates it: where one is published and another server
-/// answers there, the authority, which prefers IPv6, gets that answer.
+/// answers there, the authority, which prefers IPv6, gets that answer. Where that server is on another machine, to stop the one
+/// here changes nothing; where nobody answers, or this machine itself, standalone may work.
 pub fn prove(subject: &str, names: &[String], probes: &[Probe]) -> Proof {
-    let mut proof = Proof { against: Vec::new(), fix: None, warnings: Vec::new() };
+    let mut proof = Proof { against: Vec::new(), fix: None, is_elsewhere: false, warnings: Vec::new() };
     for name in names {
         let of_name: Vec<&Probe> = probes.iter().filter(|probe| probe.name == *name).collect();
         let served = |aim| of_name.iter().any(|probe| probe.aim == aim && probe.outcome.is_ok());
@@ -127,6 +132,9 @@ pub fn prove(subject: &str, names: &[String], probes: &[Probe]) -> Proof {
             let elsewhere =
                 probe.address.is_ipv6() && !matches!(why, Missed::NoAnswer(failure) if !failure.is_the_sites());
             if elsewhere {
+                // Where it could not even connect, the authority goes on to the IPv4 address.
+                let is_closed = matches!(why, Missed::NoAnswer(failure) if failure.is_closed_port());
+                proof.is_elsewhere |= !probe.is_own && !is_closed;
                 proof.against.push(format!("{name} at {}: {why}", probe.address));
                 proof.fix.get_or_insert(format!(
                     "let nginx answer on IPv6 too, or take the AAAA record {} of {name} out of the DNS",
@@ -246,7 +254,7 @@ mod tests {
     }
 
     fn probe(name: &str, address: &str, aim: Aim, outcome: Result<(), Missed>) -> Probe {
-        Probe { name: name.into(), address: address.parse().unwrap(), aim, outcome }
+        Probe { name: name.into(), address: address.parse().unwrap(), aim, is_own: aim == Aim::Local, outcome }
     }
 
     fn not_found() -> Result<(), Missed> {
@@ -270,8 +278,23 @@ mod tests {
         let local = || probe("a.test", "127.0.0.1", Aim::Local, Ok(()));
         let v6 = |outcome| prove("prime", &names, &[local(), probe("a.test", "2001:db8::1", Aim::Public, outcome)]);
         assert!(v6(Ok(())).against.is_empty());
-        assert_eq!(v6(not_found()).against.len(), 1);
-        assert_eq!(v6(Err(Missed::NoAnswer(HttpFailure::Refused))).against.len(), 1);
+        // Another machine answers: to stop the site would be for nothing.
+        let other = v6(not_found());
+        assert_eq!((other.against.len(), other.is_elsewhere), (1, true));
+        assert!(other.fix.unwrap().contains("AAAA"));
+        // nginx listens on IPv4 only, or another server of this machine answers there: certbot itself would answer both.
+        let closed = v6(Err(Missed::NoAnswer(HttpFailure::Refused)));
+        assert_eq!((closed.against.len(), closed.is_elsewhere), (1, false));
+        assert!(v6(Err(Missed::NoAnswer(HttpFailure::NotHttp("SSH-2.0".into())))).is_elsewhere);
+        let own = Probe { is_own: true, ..probe("a.test", "2001:db8::1", Aim::Public, not_found()) };
+        let own = prove("prime", &names, &[local(), own]);
+        assert_eq!((own.against.len(), own.is_elsewhere), (1, false));
+        // Where the site has no webroot, nothing tells whose answer it is.
+        let both = [
+            probe("a.test", "127.0.0.1", Aim::Local, not_found()),
+            probe("a.test", "2001:db8::1", Aim::Public, not_found()),
+        ];
+        assert!(!prove("prime", &names, &both).is_elsewhere);
         let unseen = v6(Err(Missed::NoAnswer(HttpFailure::NoRoute("no IPv6".into()))));
         assert_eq!((unseen.against.len(), unseen.warnings.len()), (0, 1));
     }
