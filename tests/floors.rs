@@ -50,6 +50,8 @@ const ALONGSIDE: &[(&str, &str)] = &[
     ("system::certbot", "system::docker"),
     ("system::gunicorn", "system::docker"),
     ("system::nginx", "system::docker"),
+    // Its program lies where cron's PATH does not lead.
+    ("system::nginx", "system::program"),
     ("system::store", "system::http"),
     ("overview", "setup"),
 ];

@@ -33,8 +33,10 @@ pub enum Tested {
     /// There is no `nginx` in it.
     #[default]
     NotNginx,
-    /// It could not be asked; why.
+    /// It could not be asked, and no nginx is known to run in it; why.
     Unasked(String),
+    /// An nginx runs in it and could not be asked; why.
+    Unproved(String),
 }
 
 /// Why a container must not be stopped.
@@ -77,6 +79,11 @@ pub fn judge(name: &str, facts: &Facts) -> Vec<Obstacle> {
                 format!("`nginx -t` in it did not end within {seconds} s, so nobody knows whether it would start");
             add("nginx-test", why, format!("see whether `docker exec {name} nginx -t` waits for a dead resolver"));
         }
+        Tested::Unproved(why) => {
+            let why =
+                format!("`nginx -t` could not be run in it, so nobody knows whether nginx would start again: {why}");
+            add("nginx-test", why, format!("see what `docker exec {name} nginx -t` says, or renew by webroot"));
+        }
         Tested::Fine | Tested::NotNginx | Tested::Unasked(_) => {}
     }
     if let Some(image) = &facts.missing_image {
@@ -101,7 +108,7 @@ pub fn unproved(name: &str, facts: &Facts) -> Option<String> {
             Some(format!("there is no nginx in `{name}`, so its configuration is not tested before it is stopped"))
         }
         Tested::Unasked(why) => Some(format!("`nginx -t` could not be run in `{name}`: {why}")),
-        Tested::Fine | Tested::Broken(_) | Tested::Slow(_) => None,
+        Tested::Fine | Tested::Broken(_) | Tested::Slow(_) | Tested::Unproved(_) => None,
     }
 }
 
@@ -189,6 +196,17 @@ mod tests {
             ..fine()
         };
         assert_eq!(reasons(&gone), ["image-gone", "mount-gone", "mount-gone", "network-gone"]);
+    }
+
+    #[test]
+    fn renew_case_32_an_nginx_that_could_not_be_tested_is_not_stopped() {
+        let found = judge("web", &Facts { tested: Tested::Unproved("no room".into()), ..fine() });
+        assert_eq!((found.len(), found[0].reason), (1, "nginx-test"));
+        assert!(found[0].why.ends_with("would start again: no room") && found[0].fix.contains("webroot"), "{found:?}");
+        // Another server than nginx has no such test, and is stopped as ever.
+        for tested in [Tested::NotNginx, Tested::Unasked("no room".into())] {
+            assert_eq!(judge("web", &Facts { tested, ..fine() }), []);
+        }
     }
 
     #[test]

@@ -41,7 +41,6 @@ pub fn mainstay(words: &[&str]) -> Ran {
 pub fn command(words: &[&str]) -> Command {
     // The last four are for the `systemctl` of the world, for an engine's client with plugins, and for podman's settings.
     let kept = [
-        "PATH",
         "REQUESTS_CA_BUNDLE",
         "DOCKER_HOST",
         "WORLD",
@@ -50,12 +49,16 @@ pub fn command(words: &[&str]) -> Command {
         "CONTAINERS_STORAGE_CONF",
     ];
     let kept = kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
+    // The PATH of cron leads to no program of the superuser.
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let path = std::env::join_paths(std::env::split_paths(&path).filter(|folder| !folder.ends_with("sbin")));
     let mut command = Command::new(PROGRAM);
     command
         .args(["--config", &folder().join("mainstay.toml").to_string_lossy(), "--format", "json", "renew-cert"])
         .args(words)
         .env_clear()
         .envs(kept)
+        .env("PATH", path.expect("it was a PATH before"))
         .current_dir("/")
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

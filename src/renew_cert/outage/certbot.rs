@@ -9,6 +9,7 @@ use crate::system::{
     Context,
     docker::{Acting, Trouble},
     process::{Command, Failure, Output, session},
+    program,
     state::Helper,
 };
 
@@ -50,6 +51,7 @@ impl Certbot {
             return Err(Failure::Cancelled);
         }
         let program = command.program.to_string_lossy().into_owned();
+        let command = Command { program: program::reachable(&program, context).into(), ..command };
         let work = context.runner.run(session::leashed(&self.own, &self.id, command));
         tokio::pin!(work);
         let answer = tokio::select! {

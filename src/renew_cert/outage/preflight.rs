@@ -18,7 +18,9 @@ use crate::{
     system::{
         Context,
         docker::{Container, Docker, Trouble},
-        process::{Command, Failure},
+        nginx::{self, Role, Start},
+        process::{Command, Failure, Output},
+        program,
         state::{Owed, Probe},
         systemd,
     },
@@ -247,13 +249,48 @@ async fn tested(docker: &Docker<'_>, container: &Container) -> Tested {
     if container.state != "running" {
         return Tested::Unasked(format!("it is {}", container.state));
     }
-    match docker.exec(&container.id, &["nginx", "-t"]).await {
-        Ok(output) if output.success() => Tested::Fine,
-        Ok(output) if matches!(output.code, Some(126 | 127)) => Tested::NotNginx,
-        Ok(output) => Tested::Broken(complaint(&output.complaint())),
-        Err(Trouble::Slow(limit)) => Tested::Slow(limit.as_secs()),
-        Err(trouble) => Tested::Unasked(trouble.to_string()),
+    let answer = docker.exec(&container.id, &["nginx", "-t"]).await;
+    if let Ok(output) = &answer
+        && !is_missing(output)
+    {
+        return said(output);
     }
+    // What runs in it decides what an answer that is none means.
+    let runs = docker.processes(&container.id).await;
+    let master = runs.as_ref().map(|processes| {
+        processes.iter().find_map(|process| match nginx::role(&process.arguments) {
+            Some(Role::Master(start)) => Some(start),
+            _ => None,
+        })
+    });
+    match (answer, master) {
+        (Err(Trouble::Slow(limit)), _) => Tested::Slow(limit.as_secs()),
+        (Err(trouble), Ok(None)) => Tested::Unasked(trouble.to_string()),
+        (Err(trouble), _) => Tested::Unproved(trouble.to_string()),
+        (Ok(_), Ok(Some(start))) => {
+            // Its program may lie where PATH does not lead.
+            let words: Vec<&str> =
+                [start.program.as_str()].into_iter().chain(start.arguments()).chain(["-t"]).collect();
+            match docker.exec(&container.id, &words).await {
+                Ok(output) if is_missing(&output) => {
+                    Tested::Unproved(format!("there is no program `{}` in it", start.program))
+                }
+                Ok(output) => said(&output),
+                Err(Trouble::Slow(limit)) => Tested::Slow(limit.as_secs()),
+                Err(trouble) => Tested::Unproved(trouble.to_string()),
+            }
+        }
+        (Ok(_), _) => Tested::NotNginx,
+    }
+}
+
+/// Whether the engine found no such program.
+fn is_missing(output: &Output) -> bool {
+    matches!(output.code, Some(126 | 127))
+}
+
+fn said(output: &Output) -> Tested {
+    if output.success() { Tested::Fine } else { Tested::Broken(complaint(&output.complaint())) }
 }
 
 /// The line that says what is wrong, not the one that says that something is.
@@ -307,6 +344,7 @@ async fn look_at_unit(
     let mut refuse = |reason, why: String, fix: String| {
         preflight.refusals.push(Refusal::new(reason, title.clone(), why, fix));
     };
+    let mut master = nginx::master_among(pids, context);
     match systemd::show(&unit, context).await {
         Err(why) => {
             refuse("systemd", format!("systemd does not tell of it: {why}"), format!("see `systemctl status {unit}`"))
@@ -322,25 +360,22 @@ async fn look_at_unit(
             let why = "what holds port 80 runs in it, and is not what it starts".to_owned();
             refuse("unknown-holder", why, "stop it by hand for the renewal, or renew by webroot".to_owned());
         }
-        Ok(found) if found.file == "disabled" => {
-            preflight.notes.push(format!("`{unit}` is not enabled: after a reboot it would not start by itself"));
+        Ok(found) => {
+            master = master.or_else(|| nginx::master_among(&[found.main], context));
+            if found.file == "disabled" {
+                preflight.notes.push(format!("`{unit}` is not enabled: after a reboot it would not start by itself"));
+            }
         }
-        Ok(_) => {}
     }
-    if unit.starts_with("nginx") {
-        let command = Command::new("nginx").arg("-t").timeout(PATIENCE);
-        let fix = "mend what `nginx -t` says first; it still serves meanwhile".to_owned();
-        match context.runner.run(command).await {
-            Ok(output) if !output.success() => {
-                let why = format!("nginx would not start again: {}", complaint(&output.complaint()));
+    match master {
+        None if !unit.starts_with("nginx") => {
+            preflight.notes.push(format!("`{unit}` is no nginx: that it would start again was not proved"));
+        }
+        master => {
+            let start = master.unwrap_or_else(|| Start { program: "nginx".to_owned(), ..Start::default() });
+            if let Some((why, fix)) = test(&start, context).await {
                 preflight.refusals.push(Refusal::new("nginx-test", title, why, fix));
             }
-            Err(Failure::TimedOut(limit)) => {
-                let why = format!("`nginx -t` did not end within {} s", limit.as_secs());
-                preflight.refusals.push(Refusal::new("nginx-test", title, why, fix));
-            }
-            Err(failure) => preflight.notes.push(format!("`nginx -t` could not be run: {failure}")),
-            Ok(_) => {}
         }
     }
     preflight.stops.push(Stop {
@@ -349,6 +384,23 @@ async fn look_at_unit(
         how,
         grace: 0,
     });
+}
+
+/// Why it is not proved that the nginx of this machine would start again, and what to do; `None` where it would.
+async fn test(start: &Start, context: &Context) -> Option<(String, String)> {
+    let command = Command::new(program::reachable(&start.program, context));
+    let command = command.args(start.arguments()).arg("-t").timeout(PATIENCE);
+    let mend = "mend what `nginx -t` says first; it still serves meanwhile";
+    let (why, fix) = match context.runner.run(command).await {
+        Ok(output) if output.success() => return None,
+        Ok(output) => (format!("nginx would not start again: {}", complaint(&output.complaint())), mend),
+        Err(Failure::TimedOut(limit)) => (format!("`nginx -t` did not end within {} s", limit.as_secs()), mend),
+        Err(failure) => (
+            format!("`nginx -t` could not be run, so nobody knows whether nginx would start again: {failure}"),
+            "correct PATH (cron's is short) so that `nginx` is found, or renew by webroot",
+        ),
+    };
+    Some((why, fix.to_owned()))
 }
 
 /// Why nothing could be written to a folder, as far as can be seen without writing.
@@ -370,4 +422,80 @@ fn unwritable(folder: &Path) -> Option<Refusal> {
 pub(super) fn probes(answered: Vec<Probe>) -> Vec<Probe> {
     let any = answered.iter().any(|probe| probe.tls);
     answered.into_iter().filter(|probe| probe.tls || !any).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{collections::BTreeMap, sync::Arc};
+
+    use super::*;
+    use crate::system::{process::Scripted, state::State};
+
+    fn world(runner: Scripted) -> Context {
+        let mut context = Context::real(BTreeMap::new(), "/".into());
+        context.runner = Arc::new(runner);
+        context
+    }
+
+    /// What a unit that runs gives reason to; nothing of it can be seen in `/proc`.
+    async fn unit(name: &str, script: Scripted) -> Preflight {
+        let shown = "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\nMainPID=0\n";
+        let context = world(script.on("systemctl", 0, shown, ""));
+        let place = tempfile::tempdir().unwrap();
+        let wanted = Wanted {
+            certificate: "prime".into(),
+            command: "renew-cert".into(),
+            stop: None,
+            host: "a.test".into(),
+            engine: None,
+            lineage: None,
+            writable: vec![],
+            state: State::find(&context, Some(place.path())).unwrap(),
+            lock_wait: Duration::ZERO,
+            own: "/proc/self/exe".into(),
+        };
+        let mut preflight = Preflight::default();
+        look_at_unit(name.to_owned(), &[], "is named".to_owned(), &wanted, &mut preflight, &context).await;
+        preflight
+    }
+
+    #[tokio::test]
+    async fn renew_case_32_an_nginx_unit_whose_test_cannot_be_run_is_not_stopped() {
+        let fine = unit("nginx.service", Scripted::default().on("nginx -t", 0, "", "")).await;
+        assert!(fine.may_stop() && fine.notes.is_empty(), "{fine:?}");
+        let missing = unit("nginx.service", Scripted::default()).await;
+        let refusal = &missing.refusals[0];
+        assert_eq!((missing.refusals.len(), refusal.reason), (1, "nginx-test"));
+        assert!(refusal.why.contains("could not be run") && refusal.fix.contains("PATH"), "{refusal:?}");
+        let broken = Scripted::default().on("nginx -t", 1, "", "nginx: [emerg] no such thing");
+        assert!(unit("nginx.service", broken).await.refusals[0].why.ends_with("[emerg] no such thing"));
+        // Another server has no test that is known here.
+        let other = unit("caddy.service", Scripted::default()).await;
+        assert!(other.may_stop(), "{other:?}");
+        assert_eq!(other.notes, ["`caddy.service` is no nginx: that it would start again was not proved"]);
+    }
+
+    /// What is known of a container after this script, in which this runs.
+    async fn of_container(script: Scripted, runs: &str) -> Tested {
+        let inspected = r#"[{"Id": "abc", "Name": "/web", "State": {"Status": "running", "Pid": 7}}]"#;
+        let top = format!("PID PPID ELAPSED COMMAND\n7 1 60 {runs}\n");
+        let context = world(script.on("docker inspect", 0, inspected, "").on("docker top", 0, top, ""));
+        let docker = Docker::new(&context, PATIENCE);
+        let container = docker.inspect("web").await.unwrap();
+        tested(&docker, &container).await
+    }
+
+    #[tokio::test]
+    async fn renew_case_32_an_nginx_in_a_container_whose_test_cannot_be_run_is_told_from_another_server() {
+        const NGINX: &str = "nginx: master process nginx -g daemon off;";
+        let missing = || Scripted::default().on("docker exec abc nginx", 126, "exec: \"nginx\": not found", "");
+        assert_eq!(of_container(missing(), "python3 -m http.server 80").await, Tested::NotNginx);
+        assert!(matches!(of_container(missing(), NGINX).await, Tested::Unproved(_)));
+        let elsewhere = "nginx: master process /opt/nginx/sbin/nginx -c /x.conf";
+        let found = missing().on("docker exec abc /opt/nginx/sbin/nginx -c /x.conf -t", 0, "", "");
+        assert_eq!(of_container(found, elsewhere).await, Tested::Fine);
+        let refused = || Scripted::default().on("docker exec", 125, "", "Error response from daemon: no room left");
+        assert!(matches!(of_container(refused(), "httpd -D FOREGROUND").await, Tested::Unasked(_)));
+        assert!(matches!(of_container(refused(), NGINX).await, Tested::Unproved(why) if why.contains("no room")));
+    }
 }

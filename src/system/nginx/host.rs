@@ -2,7 +2,7 @@
 
 use std::{path::Path, time::Duration};
 
-use super::{About, Fault, Nginx, Place, find, refusal, shelf, warnings, words};
+use super::{About, Fault, Nginx, Place, Start, find, refusal, shelf, warnings, words};
 use crate::{
     rules::nginx::{parse_dump, parse_files},
     system::{
@@ -10,7 +10,7 @@ use crate::{
         docker::Process,
         file,
         process::{Command, Failure},
-        procfs,
+        procfs, program,
     },
 };
 
@@ -35,7 +35,7 @@ pub(super) async fn observe(context: &Context, timeout: Duration) -> Result<Ngin
     let start = found.start;
     let run = |arguments: Vec<&str>| {
         let mut arguments = arguments.into_iter();
-        let program = arguments.next().unwrap_or("nginx").to_owned();
+        let program = program::reachable(arguments.next().unwrap_or("nginx"), context);
         context.runner.run(Command::new(program).args(arguments).timeout(timeout))
     };
     let about = run(vec![&start.program, "-V"]).await.map(|output| About::read(&output)).unwrap_or_default();
@@ -58,6 +58,21 @@ pub(super) async fn observe(context: &Context, timeout: Duration) -> Result<Ngin
         notes: found.note.into_iter().collect(),
         context: context.clone(),
         timeout,
+    })
+}
+
+/// How the master among these processes of this machine was started; `None` where none of them is one.
+pub fn master_among(pids: &[u32], context: &Context) -> Option<Start> {
+    let now = context.clock.now();
+    let own = rustix::process::geteuid().as_raw();
+    pids.iter().find_map(|pid| {
+        let seen = procfs::process(*pid, now).filter(|seen| !seen.contained)?;
+        match super::role(&seen.arguments.join(" "))? {
+            super::Role::Master(start) if seen.owner == 0 || seen.owner == own => Some(start),
+            // The program in another user's title is not run for it.
+            super::Role::Master(_) => Some(Start { program: "nginx".to_owned(), ..Start::default() }),
+            _ => None,
+        }
     })
 }
 

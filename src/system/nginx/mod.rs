@@ -23,6 +23,7 @@ use std::{
 use jiff::Timestamp;
 
 use found::find;
+pub use host::master_among;
 use said::{About, is_missing, refusal, warnings};
 pub use title::{Role, Start, role};
 

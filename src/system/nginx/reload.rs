@@ -4,6 +4,7 @@ use super::{Nginx, Place, said::is_missing};
 use crate::system::{
     docker::{Docker, Trouble},
     process::{Command, Output},
+    program,
 };
 
 impl Nginx {
@@ -34,7 +35,8 @@ impl Nginx {
                 }
             }
             Place::Host => {
-                let command = Command::new(words[0]).args(words[1..].iter().copied()).timeout(self.timeout);
+                let program = program::reachable(words[0], &self.context);
+                let command = Command::new(program).args(words[1..].iter().copied()).timeout(self.timeout);
                 match self.context.runner.run(command).await {
                     Ok(output) if output.success() => Ok("`nginx -s reload` on this machine".to_owned()),
                     Ok(output) => Err(complaint(&output)),
