@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use tokio::time::{Instant, sleep};
+use url::Url;
 
 use super::{
     Certificate, RENEW, Request, Settings, aftermath,
@@ -13,9 +14,10 @@ use super::{
 use crate::{
     error::{Error, Kind, Result},
     report::{Finding, Outcome, Report, State, Status},
-    rules::renewal::{Failures, Permission, Ports, Trouble, Way, Word, read},
+    rules::renewal::{Failures, Form, Permission, Ports, Trouble, Way, Word, caller, read},
     system::{
         Context,
+        acme::{self, LETS_ENCRYPT, STAGING},
         certbot::{self, Ended},
     },
 };
@@ -101,6 +103,19 @@ async fn attempt(sketch: Sketch, work: Work<'_>, report: &mut Report, context: &
                 return Ok(());
             }
             let stopped = !preflight.stops.is_empty();
+            let out_of_reach = match stopped {
+                true => out_of_reach(&run, context).await,
+                false => None,
+            };
+            if let Some(trouble) = out_of_reach {
+                let attempt = Attempt {
+                    ended: Err((trouble, String::new())),
+                    outage: None,
+                    method: "standalone".to_owned(),
+                    rehearsed: rehearsal || rehearse_first,
+                };
+                return aftermath::judge(sketch.survey, attempt, work, report, context).await;
+            }
             match Outage::begin(preflight.clone(), &wanted(settings, certificate, &sketch.survey), context).await {
                 Ok(outage) => {
                     let (ended, rehearsed) = run.within(Held::Within(&outage), context).await;
@@ -310,6 +325,32 @@ impl Run<'_> {
         }
     }
 }
+
+/// Why the authority that certbot would ask cannot be reached; `None` where it can, or where that is not known.
+async fn out_of_reach(run: &Run<'_>, context: &Context) -> Option<Trouble> {
+    let certificate = run.work.certificate;
+    // A container has a network of its own, and perhaps a proxy.
+    if caller(&certificate.certbot) != Form::Host {
+        return None;
+    }
+    let conf = run.survey.stored.as_ref().and_then(|stored| stored.conf.as_ref().ok());
+    // For a first request certbot's own settings may name one that is not known here.
+    let server = conf.and_then(|conf| conf.server()).or(certificate.server.as_ref().map(Url::as_str))?;
+    // The first that is asked.
+    let is_rehearsed = run.rehearsal || run.rehearse_first;
+    let server = if is_rehearsed && server == LETS_ENCRYPT { STAGING } else { server };
+    let directory = Url::parse(server).ok()?;
+    let why = tokio::select! {
+        answer = acme::reach(context, &directory, REACHED) => answer.err()?,
+        // Whoever begins the outage ends the run.
+        () = context.cancel.raised(1) => return None,
+    };
+    let detail = format!("the authority cannot be reached, so nothing was stopped: {why}");
+    Some(Trouble { word: Word::Authority, detail, retry_after: None })
+}
+
+/// How long one step on the way to an authority may take: nothing is stopped yet.
+const REACHED: Duration = Duration::from_secs(20);
 
 /// The finding of a certbot that did not do it.
 pub(super) fn failed(name: &str, trouble: &Trouble, text: &str) -> Finding {

@@ -1,6 +1,8 @@
 //! Whole runs over lineages on a disk and a TLS server that loads its certificate when it is told to. certbot alone is
 //! played by a script here, since it needs an authority; the test bed has the real one.
 
+mod authority;
+
 use std::{
     collections::BTreeMap,
     path::{Path, PathBuf},

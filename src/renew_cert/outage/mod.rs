@@ -150,6 +150,12 @@ impl Preflight {
 }
 
 impl Stop {
+    /// A unit that answers nowhere.
+    #[cfg(test)]
+    pub(super) fn of_unit(unit: &str) -> Self {
+        Self { owed: Owed::Unit { unit: unit.to_owned() }, how: "is named".to_owned(), grace: 0, probes: Vec::new() }
+    }
+
     /// The thing in a sentence: "the container `web`".
     pub fn title(&self) -> String {
         self.owed.title()

@@ -12,6 +12,9 @@ use crate::{
 /// The directory that certbot uses where nothing else is said.
 pub const LETS_ENCRYPT: &str = "https://acme-v02.api.letsencrypt.org/directory";
 
+/// Where certbot goes instead for a rehearsal.
+pub const STAGING: &str = "https://acme-staging-v02.api.letsencrypt.org/directory";
+
 /// What an authority suggests.
 #[derive(Clone, Debug, Eq, PartialEq)]
 pub struct Suggestion {
