@@ -40,14 +40,8 @@ pub fn mainstay(words: &[&str]) -> Ran {
 /// The same, for who does not wait for its end.
 pub fn command(words: &[&str]) -> Command {
     // The last four are for the `systemctl` of the world, for an engine's client with plugins, and for podman's settings.
-    let kept = [
-        "REQUESTS_CA_BUNDLE",
-        "DOCKER_HOST",
-        "WORLD",
-        "DOCKER_CONFIG",
-        "CONTAINERS_CONF",
-        "CONTAINERS_STORAGE_CONF",
-    ];
+    let kept =
+        ["REQUESTS_CA_BUNDLE", "DOCKER_HOST", "WORLD", "DOCKER_CONFIG", "CONTAINERS_CONF", "CONTAINERS_STORAGE_CONF"];
     let kept = kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?)));
     // The PATH of cron leads to no program of the superuser.
     let path = std::env::var_os("PATH").unwrap_or_default();
