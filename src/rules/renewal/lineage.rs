@@ -378,7 +378,7 @@ mod tests {
         };
         let told = Fault::Forbidden("archive/…/privkey2.pem".into());
         let unknown = lineage(vec![closed(1), closed(2)], Link::To(2));
-        assert_eq!(unknown.faults(), [told.clone()]);
+        assert_eq!(unknown.faults(), std::slice::from_ref(&told));
         assert!(told.is_doubt() && !told.is_mendable() && told.by_hand().contains("sudo"));
         assert!(!told.by_hand().contains("backup"));
         assert_eq!(unknown.current().unwrap().number, 2, "when it ends can be told all the same");

@@ -282,7 +282,7 @@ pub(crate) mod testing {
     /// Takes the right to read the key of this version from everybody but root.
     pub(crate) fn close_key(directory: &Path, name: &str, number: u32) -> PathBuf {
         let key = directory.join("archive").join(name).join(format!("privkey{number}.pem"));
-        fs::set_permissions(&key, fs::Permissions::from_mode(0)).unwrap();
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o000)).unwrap();
         key
     }
 
