@@ -99,21 +99,16 @@ pub async fn deploy(settings: &Settings, request: Request, report: &mut Report, 
         report.findings.push(finding);
         notes.extend(lost.into_iter().map(|lost| format!("{}: {lost}", schedule.name)));
     }
-    // What gets lost belongs to the plan: whoever only looks at that has to see it.
-    report.add_plan(&Plan::<Action> { notes, ..Plan::new("hand the schedules to EventBridge Scheduler") });
-    let seen = match compiled.iter().any(|(_, deploy, _)| deploy.function.is_none()) {
+    let mut seen = match compiled.iter().any(|(_, deploy, _)| deploy.function.is_none()) {
         true => inventory(settings, now, context).await,
         false => Inventory::default(),
     };
     let mut targets = targets(settings, &compiled, &seen.entries)?;
-    let mut told = seen.findings.clone();
-    told.retain(|finding| finding.data.contains_key("region") || finding.data.get("reason") == Some(&"claimed".into()));
-    for finding in told.iter_mut().filter(|finding| !request.dry_run && finding.status == Status::Unknown) {
-        // A change that could not even be judged has not been made.
-        finding.status = Status::Fail;
+    if !request.dry_run {
+        seen.fail_unseen();
     }
-    report.findings.append(&mut told);
-    let mut notes = Vec::new();
+    let is_told = |finding: &&Finding| finding.data.contains_key("region") || is_claim(finding);
+    report.findings.extend(seen.findings.iter().filter(is_told).cloned());
     for target in &mut targets {
         let direct = compiled.iter().filter(|(_, deploy, _)| deploy.function.is_none()).map(|(schedule, ..)| schedule);
         let is_dark = |schedule: &Schedule| {
@@ -126,9 +121,8 @@ pub async fn deploy(settings: &Settings, request: Request, report: &mut Report, 
         }));
         target.dark = dark.into_iter().map(plain).collect();
     }
-    if !notes.is_empty() {
-        report.add_plan(&Plan::<Action> { notes, ..Plan::new("leave what cannot be seen") });
-    }
+    // What gets lost belongs to the plan: whoever only looks at that has to see it.
+    report.add_plan(&Plan::<Action> { notes, ..Plan::new("hand the schedules to EventBridge Scheduler") });
     let pace = Pace::default();
     let own = account(context, Reached { service: "SCHEDULER", ..Reached::default() }, &pace).await;
     bring(settings, &targets, request, &own, &pace, report).await;
@@ -147,7 +141,9 @@ pub async fn undeployed(settings: &Settings, context: &Context) -> Result<Vec<St
     let mut report = Report::new("schedule deploy", "", context.clock.now());
     let request = Request { dry_run: true, accept_dst: true, all: false };
     deploy(settings, request, &mut report, context).await?;
-    if let Some(finding) = report.findings.iter().find(|finding| finding.status >= Status::Unknown) {
+    // What two schedules claim can be looked at all the same, and is told of its own.
+    let mut others = report.findings.iter().filter(|finding| !is_claim(finding));
+    if let Some(finding) = others.find(|finding| finding.status >= Status::Unknown) {
         let error = Error::new(Kind::Failed, "look at what is deployed").because(&finding.summary);
         let error = finding.cause.iter().fold(error, |error, cause| error.because(cause));
         return Err(finding.fix.iter().fold(error, |error, fix| error.hint(fix.clone())));
@@ -155,6 +151,10 @@ pub async fn undeployed(settings: &Settings, context: &Context) -> Result<Vec<St
     let steps = report.plan.as_ref().and_then(|plan| plan["steps"].as_array()).into_iter().flatten();
     let word = |step: &serde_json::Value, key: &str| step[key].as_str().unwrap_or_default().to_owned();
     Ok(steps.map(|step| format!("{} {}", word(step, "action"), word(step, "target"))).collect())
+}
+
+fn is_claim(finding: &Finding) -> bool {
+    finding.data.get("reason").is_some_and(|reason| reason == "claimed")
 }
 
 /// Looks, plans and applies, group by group; what fails in one region stops no other.

@@ -13,7 +13,7 @@ use super::{
     trouble::Trouble,
 };
 use crate::{
-    report::Finding,
+    report::{Finding, Status},
     rules::fleet::{Machine, Service, Turn},
     system::{
         Context,
@@ -32,6 +32,15 @@ pub struct Inventory {
     pub blind: Vec<Blind>,
     /// What a person should know.
     pub findings: Vec<Finding>,
+}
+
+impl Inventory {
+    /// Makes failures of what could not be looked at: a change that could not even be judged has not been made.
+    pub fn fail_unseen(&mut self) {
+        let is_unseen =
+            |finding: &&mut Finding| finding.status == Status::Unknown && finding.data.contains_key("region");
+        self.findings.iter_mut().filter(is_unseen).for_each(|finding| finding.status = Status::Fail);
+    }
 }
 
 /// Something that could not be looked at.

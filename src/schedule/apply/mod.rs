@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     error::{Error, Kind, Result},
-    report::{Outcome, Report, State, Status},
+    report::{Outcome, Report, State},
     rules::fleet::{Act, Judgement, OVERRIDE},
     system::{
         Context,
@@ -57,11 +57,8 @@ pub async fn apply(settings: &Settings, dry_run: bool, report: &mut Report, cont
     }
     let now = context.clock.now();
     let mut found = inventory(&settings, now, context).await;
-    for finding in &mut found.findings {
-        // A change that could not even be judged has not been made.
-        if !dry_run && finding.status == Status::Unknown && finding.data.contains_key("region") {
-            finding.status = Status::Fail;
-        }
+    if !dry_run {
+        found.fail_unseen();
     }
     report.findings.extend(found.findings.iter().cloned());
     let mut plan = plan::steps(&found.entries, &settings.schedules);

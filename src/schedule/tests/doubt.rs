@@ -1,27 +1,21 @@
 //! What could not be seen, and what two schedules claim: nothing is deleted, stopped or handed on because of it.
 
-use super::{moto::Moto, *};
+use super::{
+    moto::Moto,
+    on_moto::{bring, deployed},
+    *,
+};
 use crate::{
     rules::{calendar::State as Power, fleet::Override},
     system::aws::scheduler::Scheduler,
 };
 
-const ALL: DeployRequest = DeployRequest { dry_run: false, accept_dst: false, all: true };
-
 fn direct() -> Schedule {
-    let deploy = Deploy {
-        group: "mainstay".into(),
-        role: "arn:aws:iam::123456789012:role/mainstay-scheduler".into(),
-        function: None,
-        dead_letter_queue: None,
-    };
-    Schedule { deploy: Some(deploy), ..office_hours() }
+    deployed(None)
 }
 
-async fn bring(settings: &Settings, context: &Context) -> Report {
-    let mut report = Report::new("schedule deploy", "web-1", context.clock.now());
-    deploy(settings, ALL, &mut report, context).await.unwrap();
-    report
+async fn bring_all(settings: &Settings, context: &Context) -> Report {
+    bring(settings, DeployRequest { all: true, ..DeployRequest::default() }, context).await
 }
 
 #[tokio::test]
@@ -34,11 +28,11 @@ async fn schedule_case_65_a_deploy_deletes_nothing_of_machines_that_it_could_not
     let folder = tempfile::tempdir().unwrap();
     let settings = settings(folder.path(), vec![direct()]);
     let seeing = context(&moto.url(), DAY);
-    assert_eq!(bring(&settings, &seeing).await.outcomes.len(), 3);
+    assert_eq!(bring_all(&settings, &seeing).await.outcomes.len(), 3);
     let mut variables = (*seeing.environment).clone();
     variables.insert("AWS_ENDPOINT_URL_EC2".into(), "http://127.0.0.1:1".into());
     let blind = Context { environment: Arc::new(variables), ..seeing.clone() };
-    let report = bring(&settings, &blind).await;
+    let report = bring_all(&settings, &blind).await;
     assert_eq!(
         (came(&report), report.exit()),
         (vec!["deploy mainstay in us-east-2: unchanged".to_owned()], 1),
@@ -49,7 +43,7 @@ async fn schedule_case_65_a_deploy_deletes_nothing_of_machines_that_it_could_not
     assert!(names.contains(&format!("prime.office-hours.off-1900.{}", ids[0])), "{names:?}");
     // Seen again, and gone: then they go.
     let bare = Schedule { selectors: vec![by_tag(Service::Rds, &["us-east-2"])], ..direct() };
-    let report = bring(&super::settings(folder.path(), vec![bare]), &seeing).await;
+    let report = bring_all(&super::settings(folder.path(), vec![bare]), &seeing).await;
     assert_eq!((report.outcomes.len(), report.exit()), (2, 0), "{report:#?}");
 }
 
@@ -60,7 +54,7 @@ async fn what_two_schedules_claim_is_not_handed_to_eventbridge() {
     let folder = tempfile::tempdir().unwrap();
     let other = Schedule { name: "always".into(), ..office_hours() };
     let settings = Settings { schedules: vec![direct()], ..settings(folder.path(), vec![direct(), other]) };
-    let report = bring(&settings, &context(&moto.url(), DAY)).await;
+    let report = bring_all(&settings, &context(&moto.url(), DAY)).await;
     assert_eq!((came(&report), report.exit()), (vec!["create group mainstay: done".to_owned()], 1), "{report:#?}");
     assert!(report.findings.iter().any(|finding| finding.summary.contains("`office-hours`, `always` at once")));
 }

@@ -203,7 +203,7 @@ async fn schedule_case_32_two_runs_at_once_do_not_meet() {
     assert_eq!(run(&settings, &evening).await.outcomes.len(), 1);
 }
 
-fn deployed(function: Option<&str>) -> Schedule {
+pub(super) fn deployed(function: Option<&str>) -> Schedule {
     Schedule {
         deploy: Some(Deploy {
             group: "mainstay".into(),
@@ -217,7 +217,7 @@ fn deployed(function: Option<&str>) -> Schedule {
 
 const FUNCTION: &str = "arn:aws:lambda:us-east-2:123456789012:function:mainstay";
 
-async fn bring(settings: &Settings, request: DeployRequest, context: &Context) -> Report {
+pub(super) async fn bring(settings: &Settings, request: DeployRequest, context: &Context) -> Report {
     let mut report = Report::new("schedule deploy", "web-1", context.clock.now());
     deploy(settings, request, &mut report, context).await.unwrap();
     report
