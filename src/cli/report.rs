@@ -1,7 +1,5 @@
 //! `mainstay report`: settings in, everything at a glance out.
 
-use std::time::Duration;
-
 use jiff::Timestamp;
 
 use super::{
@@ -48,7 +46,5 @@ pub(super) async fn run(args: &ReportArgs, cli: &Cli, view: &View, context: &Con
 /// The runs of the days that are drawn.
 fn runs(loaded: &Loaded, now: Timestamp, context: &Context) -> Result<Listing> {
     let history = State::find(context, loaded.model.state.as_deref())?.history();
-    let days = Duration::from_hours(24 * u64::from(glance::SPAN));
-    let project = Some(loaded.model.project.clone());
-    look(&history, &Filter { project, ..Filter::last(days, now) })
+    look(&history, &Filter::of_project(&loaded.model.project, now))
 }

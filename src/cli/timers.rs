@@ -1,6 +1,6 @@
 //! `mainstay timers …`: settings in, report out.
 
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::json;
@@ -54,16 +54,12 @@ pub(super) async fn run(args: &TimersArgs, cli: &Cli, context: &Context) -> Resu
     Ok(Done::Report(Box::new(report)))
 }
 
-/// For so long a run is looked for.
-const REMEMBERED: Duration = Duration::from_hours(24 * 90);
-
 /// Takes from the history what cron does not tell: when a job ran last, whoever started it.
 fn remember(rows: &mut [Row], settings: &Settings, now: Timestamp) {
     if rows.iter().all(|row| row.by != Some("cron")) {
         return;
     }
-    let filter = Filter { project: Some(settings.project.clone()), ..Filter::last(REMEMBERED, now) };
-    let listing = look(&settings.state.history(), &filter);
+    let listing = look(&settings.state.history(), &Filter::of_project(&settings.project, now));
     for (row, task) in rows.iter_mut().zip(&settings.tasks).filter(|(row, _)| row.by == Some("cron")) {
         let command = task.job.command().join(" ");
         row.why = Some(match &listing {

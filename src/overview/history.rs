@@ -45,10 +45,19 @@ pub struct Row<'a> {
     pub count: usize,
 }
 
+/// How many days are drawn, and looked back for the last run of a job.
+pub const SPAN: u16 = 90;
+
 /// A run is written down when it ends, so one that began earlier may stand later: by no more than a run takes.
 const LONGEST: SignedDuration = SignedDuration::from_hours(48);
 
 impl Filter {
+    /// Those of one project in the last [`SPAN`] days.
+    pub fn of_project(project: &str, now: Timestamp) -> Self {
+        let length = Duration::from_hours(24 * u64::from(SPAN));
+        Self { project: Some(project.to_owned()), ..Self::last(length, now) }
+    }
+
     /// Those that began so long before now, or later.
     pub fn last(length: Duration, now: Timestamp) -> Self {
         let length = SignedDuration::try_from(length).unwrap_or(SignedDuration::MAX);

@@ -6,12 +6,10 @@ use jiff::{Timestamp, ToSpan, civil::Date, tz::TimeZone};
 use serde::Serialize;
 
 use crate::{
+    overview::history::SPAN,
     report::{State, Status},
     rules::history::Run,
 };
-
-/// How many days are drawn.
-pub const SPAN: u16 = 90;
 
 /// How many failures are told.
 const FAILURES: usize = 12;

@@ -45,9 +45,6 @@ pub struct Found {
 /// What timers run.
 const JOBS: [&str; 4] = ["check", "backup create", "renew-cert", "schedule apply"];
 
-/// How far back runs are looked for.
-const REMEMBERED: Duration = Duration::from_secs(90 * 24 * 60 * 60);
-
 /// An engine that does not answer must not hold up a page.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -91,8 +88,7 @@ fn minute(at: Timestamp) -> String {
 
 /// When each job ran last, and what came of it.
 fn last_runs(live: &Live, now: Timestamp) -> Vec<String> {
-    let filter = Filter { project: Some(live.project.clone()), ..Filter::last(REMEMBERED, now) };
-    let listing = match history::look(&live.state.history(), &filter) {
+    let listing = match history::look(&live.state.history(), &Filter::of_project(&live.project, now)) {
         Ok(listing) => listing,
         Err(error) => return vec![format!("When the jobs ran last is unknown: {}.", code(&error.to_string()))],
     };
@@ -101,7 +97,7 @@ fn last_runs(live: &Live, now: Timestamp) -> Vec<String> {
             Some(run) => {
                 format!("{} ran last {}: {}.", code(command), code(&minute(run.started)), code(run.status.word()))
             }
-            None => format!("{} has not run here in the last {} days.", code(command), REMEMBERED.as_secs() / 86_400),
+            None => format!("{} has not run here in the last {} days.", code(command), history::SPAN),
         })
         .collect()
 }
