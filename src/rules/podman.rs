@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::report::Report;
+use crate::report::{Finding, Report};
 
 /// What both have; `docker compose` and `docker context` are docker's alone.
 const VERBS: &[&str] = &[
@@ -13,14 +13,7 @@ const VERBS: &[&str] = &[
 
 /// Puts every command of a report that a person may type into podman's words.
 pub fn translate(report: &mut Report) {
-    for finding in &mut report.findings {
-        for text in [&mut finding.cause, &mut finding.fix, &mut finding.by_hand].into_iter().flatten() {
-            *text = in_its_words(text);
-        }
-        if let Some(Value::String(text)) = finding.data.get_mut("evidence") {
-            *text = in_its_words(text);
-        }
-    }
+    report.findings.iter_mut().for_each(translate_finding);
     for fix in report.outcomes.iter_mut().filter_map(|outcome| outcome.fix.as_mut()) {
         *fix = in_its_words(fix);
     }
@@ -29,6 +22,16 @@ pub fn translate(report: &mut Report) {
         if let Some(text) = note.as_str() {
             *note = in_its_words(text).into();
         }
+    }
+}
+
+/// The same of one finding.
+pub fn translate_finding(finding: &mut Finding) {
+    for text in [&mut finding.cause, &mut finding.fix, &mut finding.by_hand].into_iter().flatten() {
+        *text = in_its_words(text);
+    }
+    if let Some(Value::String(text)) = finding.data.get_mut("evidence") {
+        *text = in_its_words(text);
     }
 }
 
@@ -76,7 +79,7 @@ mod tests {
     use jiff::Timestamp;
 
     use super::*;
-    use crate::report::{Finding, Outcome, Plan, State};
+    use crate::report::{Outcome, Plan, State};
 
     #[test]
     fn commands_are_podmans_and_other_words_stay() {

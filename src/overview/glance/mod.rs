@@ -18,14 +18,14 @@ use crate::{
     check,
     overview::history,
     report::{Counts, Finding, Report, Status},
-    rules::history::Run,
+    rules::{history::Run, podman},
     schedule::Schedule,
     system::Context,
 };
 
 pub use archives::{Archives, Newest};
 pub use certificates::{Certificate, Source};
-pub use past::{Day, Failure, Lane, Past, SPAN};
+pub use past::{Day, Failure, Lane, Past};
 pub use sites::Site;
 pub use timetables::{Next, Timetable};
 
@@ -121,6 +121,10 @@ pub async fn look(
         }
         Ok(_) => None,
     });
+    // A text and a page are made of them, before the report is.
+    if context.engines.is_podman() {
+        findings.iter_mut().for_each(podman::translate_finding);
+    }
     (compose(settings, &findings, &listing, history.map(|told| told.runs), at), findings)
 }
 
