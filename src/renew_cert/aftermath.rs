@@ -266,7 +266,7 @@ async fn settle(survey: &mut Survey, certificate: &Certificate, context: &Contex
     let mut right = 0;
     loop {
         survey.looks = look(certificate, context).await;
-        let need = survey.leaf().map(|leaf| need(&leaf, &survey.former(), &survey.looks));
+        let need = survey.leaf().map(|leaf| need(&leaf, &former, &survey.looks));
         // An old worker that goes may cut a connection: what could be seen before is to be seen again.
         let is_cut = seen(survey) < before;
         // At a public address it may be another machine's, for which the time runs out, or an old worker's of this one.

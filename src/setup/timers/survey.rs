@@ -112,15 +112,16 @@ impl Found {
 async fn roots(settings: &Settings, context: &Context) -> BTreeMap<String, Result<Timer, String>> {
     let mut found = BTreeMap::new();
     let Some(files) = settings.home.roots.as_ref().and_then(|folder| files(folder).ok()) else { return found };
-    for task in &settings.tasks {
-        let stem = settings.stem(task.job);
-        let name = format!("{stem}.timer");
-        if !files.get(&name).is_some_and(|file| file.is_ours(settings)) {
-            continue;
-        }
-        let timer = match Scope::System.standing(context).await {
+    let stems = settings.tasks.iter().map(|task| settings.stem(task.job)).map(|stem| (format!("{stem}.timer"), stem));
+    let ours: Vec<_> = stems.filter(|(name, _)| files.get(name).is_some_and(|file| file.is_ours(settings))).collect();
+    if ours.is_empty() {
+        return found;
+    }
+    let standing = Scope::System.standing(context).await;
+    for (name, stem) in ours {
+        let timer = match &standing {
             Standing::Running => Scope::System.timer(&name, &format!("{stem}.service"), context).await,
-            Standing::Away(why) => Err(why),
+            Standing::Away(why) => Err(why.clone()),
         };
         found.insert(name, timer);
     }
